@@ -1,0 +1,19 @@
+"""The `coursekit` command. Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+import typer
+
+from . import course, data, engine, evaluate
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Pixels to Boxes: the course's command.")
+for module in (course, engine, evaluate):
+    module.register(app)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run a command. What the user got wrong is one sentence on stderr and exit code 2, never a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.secho(f"coursekit: {error}", fg="red", err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,5 @@
+"""Commands, registered on the one app."""
+
+
+def register(app):
+    """Add this module's commands to the app."""

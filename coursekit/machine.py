@@ -24,7 +24,7 @@ def cpu_quota() -> int:
 
 
 def cpu_flags() -> set[str]:
-    """CPU flags that decide how fast we are (``avx2``, ``avx512f``, ``avx512_bf16``, ``amx_bf16`` ...); empty where the system does not tell."""
+    """CPU flags such as ``avx2``, ``avx512_bf16``, ``amx_bf16``, which decide how fast we are; empty where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

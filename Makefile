@@ -1,0 +1,41 @@
+# Pixels to Boxes. `make course` for learners, `make test` and `make full` for contributors.
+# Only Python >= 3.11 is needed; name another one with `make course PYTHON=python3.12`.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+# The real number of cores; more threads than cores make torch crawl.
+CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+
+.PHONY: course test full lint unit notebooks build clean
+
+course: $(VENV)/.course
+	@$(BIN)/coursekit start $(ARGS)
+
+# `.course` and `.dev` say what is installed: a second call has nothing to do.
+# A torch that is in the environment already is kept: its pins are then left out of the constraints.
+$(VENV)/.course $(VENV)/.dev: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@if $(BIN)/python -c 'import torch' 2>/dev/null; \
+	then grep -vE '^(torch|torchvision|triton|nvidia-|cuda-)' constraints.txt > $(VENV)/constraints.txt; \
+	else cp constraints.txt $(VENV)/constraints.txt; fi
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint $(VENV)/constraints.txt --editable ".[$(subst .,,$(@F))]"
+	@touch $@
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/coursekit build --check
+	$(BIN)/python -m pytest -q -m "not full" --ignore=tests/real
+
+full: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m full
+	$(BIN)/python -m pytest -q tests/real
+
+build: $(VENV)/.dev
+	$(BIN)/coursekit build
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

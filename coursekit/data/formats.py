@@ -1,0 +1,73 @@
+"""Datasets of boxes in the formats that people have them in, chosen by looking at the folder.
+
+    >>> annotations = read_dataset("my-data", split="train")
+    >>> annotations.classes, len(annotations)
+
+The formats are told apart by what lies where, never by a name that the user must give; `coursekit.data.check` reports
+what was wrong with the files.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import voc
+from .layout import Layout
+from .records import Annotations
+
+FORMATS = {"voc": voc}
+LOOKED_FOR = """  VOC: Annotations/*.xml with JPEGImages (or images), XML files beside pictures, or folders train, val, test of those
+  COCO: _annotations.coco.json, annotations/instances_*.json, or one JSON file with "images" and "annotations"
+  YOLO: data.yaml, or images/ and labels/"""
+
+
+def find_dataset(path: str | Path, format: str | None = None) -> Layout:
+    """The dataset at a path: a folder, the folder above one, or its JSON or YAML file.
+
+    Raises:
+        ValueError: listing what was looked for; or, where the folder holds more than one dataset, naming them.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"path must be a dataset's folder or file, and {path} does not exist")
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    modules = FORMATS.values() if format is None else [FORMATS[format]]
+    level = [path]
+    for _ in range(3):
+        found = [layout for folder in level for module in modules if (layout := module.find(folder)) is not None]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = ", ".join(f"{layout.format} in {layout.root}" for layout in found)
+            raise ValueError(f"{path} holds more than one dataset: {choices}; give the one to read, or format=")
+        level = [entry for folder in level if folder.is_dir() for entry in sorted(folder.iterdir()) if entry.is_dir()][:200]
+    raise ValueError(f"{path} is no dataset that can be read. Looked there, and two folders deep, for\n{LOOKED_FOR}")
+
+
+def read_dataset(
+    path: str | Path, split: str | None = None, classes: Sequence[str] | None = None, format: str | None = None
+) -> Annotations:
+    """Read a dataset of boxes in VOC, COCO or YOLO format.
+
+    Args:
+        path: its folder (or the folder above it), or its JSON or YAML file.
+        split: such as ``"train"``; ``"trainval"`` is train and val together. None: everything.
+        classes: keep only these, in this order, so that a label means what you want. None: the order that the dataset
+            stores (COCO's category ids, YOLO's names, classes.txt), else sorted names over all splits.
+        format: ``"voc"``, ``"coco"`` or ``"yolo"``, where a folder holds more than one.
+
+    Returns:
+        Annotations; ``.problems`` lists everything that was fixed or left out.
+
+    Raises:
+        ValueError: where there is no dataset, no such split, an unreadable main file, or not one usable picture.
+    """
+    layout = find_dataset(path, format)
+    if classes is not None and len(set(classes)) != len(classes):
+        raise ValueError(f"classes must be different names, got {list(classes)}")
+    annotations = FORMATS[layout.format].read(layout, split, None if classes is None else tuple(classes))
+    if not annotations.images:
+        what = f"split {split!r} of {path}" if split else str(path)
+        first = "".join(f"\n  {problem}" for problem in annotations.problems[:5])
+        raise ValueError(f"{what} has no usable picture; {len(annotations.problems)} problems{', the first:' if first else ''}{first}")
+    return annotations

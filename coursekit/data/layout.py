@@ -1,0 +1,77 @@
+"""What the readers of all formats share: where things lie in a dataset's folder, and text of unknown encoding."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .records import Problem
+
+
+@dataclass
+class Layout:
+    """A dataset found in a folder, before its annotations are read.
+
+    Args:
+        format: ``"voc"``, ``"coco"`` or ``"yolo"``.
+        root: its folder; no file name may lead out of it.
+        splits: what each split is read from (a list of ids, a JSON file, folders). Empty where the dataset has no splits.
+    """
+
+    format: str
+    root: Path
+    splits: dict[str, object] = field(default_factory=dict)
+
+    def relative(self, path: Path) -> str:
+        """The path as messages name it."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+
+ALIASES = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "testing": "test"}
+
+
+def choose_splits(layout: Layout, split: str | None) -> list[str]:
+    """The splits to read. None: all, in order; ``trainval`` is train and val where no list of that name exists.
+
+    Raises:
+        ValueError: naming the splits that there are.
+    """
+    if split is None or split in layout.splits:
+        return list(layout.splits) if split is None else [split]
+    by_common_name = {ALIASES.get(name, name): name for name in layout.splits}
+    wanted = ["train", "val"] if split == "trainval" else [ALIASES.get(split, split)]
+    if all(name in by_common_name for name in wanted):
+        return [by_common_name[name] for name in wanted]
+    have = ", ".join(layout.splits) or "none: it is not split, leave the argument out"
+    raise ValueError(f"split must be one that {layout.root} has, got {split!r}; it has {have}")
+
+
+def leads_outside(name: str) -> bool:
+    """Whether a file name written in an annotation climbs out of the folder it is relative to, or is absolute."""
+    name = name.replace("\\", "/")
+    return os.path.isabs(name) or re.match(r"[A-Za-z]:", name) is not None or os.path.normpath(name).split(os.sep)[0] == ".."
+
+
+def last_part(name: str) -> str:
+    """The file name of a path of any system."""
+    return re.split(r"[\\/]", name.strip())[-1]
+
+
+def read_text(path: Path, file: str, problems: list[Problem], declared: str | None = None) -> str:
+    """The text of a file: UTF-8, UTF-16 with its mark, the declared encoding, else Latin-1, which always fits (and a Problem).
+
+    Raises:
+        ValueError: naming a file that cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from None
+    for encoding in ("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", declared):
+        if encoding:
+            try:
+                return data.decode(encoding)
+            except (UnicodeDecodeError, LookupError):
+                pass
+    problems.append(Problem(file, "not-utf-8", "the text is not UTF-8", "read as Latin-1; look at its names"))
+    return data.decode("latin-1")

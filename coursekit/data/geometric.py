@@ -1,0 +1,165 @@
+"""Transforms that move pixels, and the boxes with them. Taught in notebook 11_augmentation.
+
+Each takes ``(image, target)`` and gives back the same pair. Images are uint8 (C, H, W); boxes are ``xyxy`` pixels, half-open.
+A random transform takes a ``torch.Generator`` and nothing else decides what it does.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .targets import Target, check_image, clip, scale_and_shift, uniform
+
+GREY = 114  # what fills a canvas where no image lies; the value that YOLO users expect
+
+
+def horizontal_flip(image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """Mirror left and right. Half-open boxes: ``x1' = W - x2`` and ``x2' = W - x1``, without a -1."""
+    check_image(image)
+    x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
+    width = image.shape[2]
+    return image.flip(2), {**target, "boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}
+
+
+def vertical_flip(image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """Mirror top and bottom. Rarely right for photographs: cars do not drive on the sky."""
+    check_image(image)
+    x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
+    height = image.shape[1]
+    return image.flip(1), {**target, "boxes": torch.stack([x1, height - y2, x2, height - y1], dim=1)}
+
+
+class Placement(NamedTuple):
+    """Where an image came to lie on a canvas: ``x' = scale_x * x + left``, ``y' = scale_y * y + top``."""
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+
+    def undo(self, boxes: Tensor, size_hw: tuple[int, int] | None = None) -> Tensor:
+        """Boxes (N, 4) on the canvas back to the image's own pixels; clipped to it where its `size_hw` is given."""
+        shift = boxes.new_tensor([self.left, self.top, self.left, self.top])
+        boxes = (boxes - shift) / boxes.new_tensor([self.scale_x, self.scale_y, self.scale_x, self.scale_y])
+        if size_hw is None:
+            return boxes
+        height, width = size_hw
+        return boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
+
+
+def resize_image(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Bilinear, with antialiasing when it shrinks, straight on uint8."""
+    if tuple(image.shape[1:]) == tuple(size_hw):
+        return image
+    if size_hw[1] == 1:  # torch 2.15's uint8 kernel fails, or answers with noise, where the result is one pixel wide
+        wide = F.interpolate(image[None].float(), size=tuple(size_hw), mode="bilinear", antialias=True)[0]
+        return wide.round_().clamp_(0, 255).to(torch.uint8)
+    return F.interpolate(image[None], size=tuple(size_hw), mode="bilinear", antialias=True)[0]
+
+
+def resize(image: Tensor, target: Target, size_hw: tuple[int, int]) -> tuple[Tensor, Target]:
+    """Stretch to ``(height, width)``; the aspect ratio changes where theirs differs. See `letterbox`, which keeps it."""
+    check_image(image)
+    (new_h, new_w), (h, w) = size_hw, image.shape[1:]
+    return resize_image(image, size_hw), scale_and_shift(target, (new_w / w, new_h / h), (0, 0))
+
+
+def paste(canvas: Tensor, image: Tensor, left: int, top: int) -> None:
+    """Lay `image` on `canvas` (both (C, H, W)) with its top left corner there; what sticks out is cut. Changes `canvas`."""
+    height, width = canvas.shape[1:]
+    y1, y2 = max(top, 0), min(top + image.shape[1], height)
+    x1, x2 = max(left, 0), min(left + image.shape[2], width)
+    if y1 < y2 and x1 < x2:
+        canvas[:, y1:y2, x1:x2] = image[:, y1 - top : y2 - top, x1 - left : x2 - left]
+
+
+def new_canvas(image: Tensor, size_hw: tuple[int, int], fill: int = GREY) -> Tensor:
+    """(C, *size_hw) of one grey, laid out channels last in memory, as a decoded photograph is: three times faster to resize."""
+    return torch.full((*size_hw, image.shape[0]), fill, dtype=torch.uint8).permute(2, 0, 1)
+
+
+def letterbox(image: Tensor, target: Target, size_hw: tuple[int, int], fill: int = GREY) -> tuple[Tensor, Target, Placement]:
+    """Resize so that the whole image fits, keep its aspect ratio (to the pixel), and fill what is left, equally on both sides.
+
+    Returns:
+        image (C, *size_hw), target, and the Placement whose ``undo(boxes)`` brings boxes found in it back to the original.
+    """
+    check_image(image)
+    (height, width), (h, w) = size_hw, image.shape[1:]
+    scale = min(height / h, width / w)
+    new_h, new_w = max(1, round(h * scale)), max(1, round(w * scale))
+    placement = Placement(new_w / w, new_h / h, (width - new_w) // 2, (height - new_h) // 2)
+    resized = resize_image(image, (new_h, new_w))
+    if (new_h, new_w) != (height, width):
+        canvas = new_canvas(image, size_hw, fill)
+        paste(canvas, resized, placement.left, placement.top)
+        resized = canvas
+    return resized, scale_and_shift(target, placement[:2], placement[2:]), placement
+
+
+def scale_translate(
+    image: Tensor, target: Target, scale: float, shift_xy: tuple[float, float], min_visible: float = 0.1, fill: int = GREY
+) -> tuple[Tensor, Target]:
+    """Zoom about the centre by `scale`, then move by `shift_xy` pixels; the result is as large as the image was.
+
+    Sizes and shifts are rounded to whole pixels first and the boxes follow the rounded ones, so that they stay exact.
+    """
+    check_image(image)
+    h, w = image.shape[1:]
+    new_h, new_w = max(1, round(h * scale)), max(1, round(w * scale))
+    left, top = round((w - new_w) / 2 + shift_xy[0]), round((h - new_h) / 2 + shift_xy[1])
+    target = clip(scale_and_shift(target, (new_w / w, new_h / h), (left, top)), (h, w), min_visible)
+    if (new_h, new_w, left, top) == (h, w, 0, 0):
+        return image, target
+    canvas = new_canvas(image, (h, w), fill)
+    paste(canvas, resize_image(image, (new_h, new_w)), left, top)
+    return canvas, target
+
+
+def random_scale_translate(
+    image: Tensor,
+    target: Target,
+    generator: torch.Generator,
+    scale: tuple[float, float] = (0.6, 1.5),
+    translate: float = 0.1,
+    min_visible: float = 0.1,
+) -> tuple[Tensor, Target]:
+    """`scale_translate` at random.
+
+    Args:
+        scale: range of the zoom, drawn evenly on the logarithm: half and double are equally far.
+        translate: largest shift, as a share of the side.
+    """
+    zoom = math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1])))
+    h, w = image.shape[1:]
+    shift = (uniform(generator, -translate, translate) * w, uniform(generator, -translate, translate) * h)
+    return scale_translate(image, target, zoom, shift, min_visible)
+
+
+def crop(image: Tensor, target: Target, window: tuple[int, int, int, int], min_visible: float = 0.1) -> tuple[Tensor, Target]:
+    """Cut out ``(x1, y1, x2, y2)``, whole pixels inside the image. Boxes are shifted, clipped, and dropped where too little is left.
+
+    Raises:
+        ValueError: where the window is empty or sticks out.
+    """
+    check_image(image)
+    x1, y1, x2, y2 = window
+    h, w = image.shape[1:]
+    if not (0 <= x1 < x2 <= w and 0 <= y1 < y2 <= h):
+        raise ValueError(f"window must lie inside the image of {w} x {h} with x1 < x2 and y1 < y2, got {tuple(window)}")
+    return image[:, y1:y2, x1:x2], clip(scale_and_shift(target, (1, 1), (-x1, -y1)), (y2 - y1, x2 - x1), min_visible)
+
+
+def random_crop(
+    image: Tensor, target: Target, generator: torch.Generator, size_hw: tuple[int, int], min_visible: float = 0.1
+) -> tuple[Tensor, Target]:
+    """A window of ``(height, width)`` anywhere in the image, each place equally likely."""
+    (height, width), (h, w) = size_hw, image.shape[1:]
+    if height > h or width > w:
+        raise ValueError(f"size_hw must fit into the image of {h} x {w} (height x width), got {tuple(size_hw)}")
+    top = int(torch.randint(h - height + 1, (), generator=generator))
+    left = int(torch.randint(w - width + 1, (), generator=generator))
+    return crop(image, target, (left, top, left + width, top + height), min_visible)

@@ -1,0 +1,71 @@
+"""Transforms that make one sample of several. Taught in notebook 11_augmentation; what training uses is in notebook 19_yolo."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .geometric import GREY, new_canvas, paste, resize_image
+from .targets import Target, check_image, clip, concatenate, scale_and_shift, uniform
+
+Sample = tuple[Tensor, Target]
+
+
+def mosaic(
+    samples: list[Sample],
+    generator: torch.Generator,
+    size_hw: tuple[int, int],
+    scale: tuple[float, float] = (0.5, 1.2),
+    centre: tuple[float, float] = (0.3, 0.7),
+    min_visible: float = 0.2,
+) -> Sample:
+    """Four images, one in each quarter about a random centre, each at its own scale, cut at the quarter's edges.
+
+    A detector sees four scenes' objects at new sizes and places for the price of one image. The image whose corner is the centre
+    lies against it, so what is cut off is on the outside.
+
+    Args:
+        samples: four of them, in the order top left, top right, bottom left, bottom right.
+        size_hw: height and width of the result in pixels.
+        scale: each image's factor is drawn from here, evenly on the logarithm.
+        centre: the share of the side from which the centre is drawn, in x and in y.
+        min_visible: a box keeps its place if its quarter shows at least this share of it.
+
+    Returns:
+        uint8 (C, *size_hw), and one target with the boxes of all four; `image_id` is the first one's.
+
+    Source: YOLOv4, arXiv 2004.10934.
+    """
+    if len(samples) != 4:
+        raise ValueError(f"samples must be four, one for each quarter, got {len(samples)}")
+    check_image(samples[0][0])
+    height, width = size_hw
+    cx, cy = round(uniform(generator, *centre) * width), round(uniform(generator, *centre) * height)
+    canvas = new_canvas(samples[0][0], size_hw, GREY)
+    targets = []
+    for number, (image, target) in enumerate(samples):
+        right, below = number % 2 == 1, number >= 2
+        x1, x2 = (cx, width) if right else (0, cx)
+        y1, y2 = (cy, height) if below else (0, cy)
+        zoom = math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1])))
+        h, w = image.shape[1:]
+        new_h, new_w = max(1, round(h * zoom)), max(1, round(w * zoom))
+        left, top = (0 if right else x2 - x1 - new_w), (0 if below else y2 - y1 - new_h)  # in the quarter's own pixels
+        paste(canvas[:, y1:y2, x1:x2], resize_image(image, (new_h, new_w)), left, top)
+        in_quarter = clip(scale_and_shift(target, (new_w / w, new_h / h), (left, top)), (y2 - y1, x2 - x1), min_visible)
+        targets.append(scale_and_shift(in_quarter, (1, 1), (x1, y1)))
+    return canvas, concatenate(targets)
+
+
+def mixup(first: Sample, second: Sample, generator: torch.Generator, weight: tuple[float, float] = (0.4, 0.6)) -> Sample:
+    """Two images of one size laid over each other, with the boxes of both.
+
+    Source: Zhang et al. 2017, arXiv 1710.09412; for detection Zhang et al. 2019, arXiv 1902.04103, which keeps all boxes at full weight.
+    """
+    (image1, target1), (image2, target2) = first, second
+    check_image(image1)
+    if image1.shape != image2.shape:
+        raise ValueError(f"second must have the first image's shape {tuple(image1.shape)}, got {tuple(image2.shape)}")
+    share = uniform(generator, *weight)
+    mixed = torch.lerp(image2.float(), image1.float(), share).round_().to(torch.uint8)
+    return mixed, concatenate([target1, target2])

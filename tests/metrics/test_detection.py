@@ -26,7 +26,6 @@ def test_the_readable_form_equals_the_vectorised_one(make_problem):
     for seed in range(1000, 1040):
         ground_truth, detections = make_problem(seed)
         fast = coco_evaluate(ground_truth, detections)
-        for plain, quick in zip(
-            coco.evaluate(from_coco(ground_truth, detections)), (fast.precision, fast.recall, fast.scores), strict=True
-        ):
+        plain = coco.evaluate(from_coco(ground_truth, detections))
+        for slow, quick in zip(plain, (fast.precision, fast.recall, fast.scores), strict=True):
             np.testing.assert_array_equal(slow, quick, err_msg=f"seed {seed}")

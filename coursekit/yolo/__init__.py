@@ -1,0 +1,32 @@
+"""A small modern YOLO, in files that can be read one by one. Taught in notebook 19_yolo."""
+
+from .assign import Assignment, assign
+from .decode import detections, soft_nms
+from .loss import complete_iou, detection_loss
+from .model import SIZES, STRIDES, YOLO, Raw
+from .predict import load, load_shipped, predict
+from .settings import TrainSettings
+from .train import new_run, prepare, resume, train
+from .val import validate
+
+__all__ = [
+    "SIZES",
+    "STRIDES",
+    "YOLO",
+    "Assignment",
+    "Raw",
+    "TrainSettings",
+    "assign",
+    "complete_iou",
+    "detection_loss",
+    "detections",
+    "load",
+    "load_shipped",
+    "new_run",
+    "predict",
+    "prepare",
+    "resume",
+    "soft_nms",
+    "train",
+    "validate",
+]

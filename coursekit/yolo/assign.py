@@ -1,0 +1,76 @@
+"""Which cell answers for which object: task-aligned assignment. Taught in notebook 19_yolo."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .loss import complete_iou
+
+SMALLEST = 16.0  # pixels: an object is widened to this before we ask which centres lie inside, or a tiny one would have none
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """For one image of A cells and C classes.
+
+    Args:
+        owner: (A,) int64, index of the object that the cell answers for, -1 for background.
+        targets: (A, C) float32 in [0, 1], how sure the cell should be: 0 for background, up to the IoU of the object's best cell.
+    """
+
+    owner: Tensor
+    targets: Tensor
+
+
+def centres_inside(centres: Tensor, boxes: Tensor, smallest: float = SMALLEST) -> Tensor:
+    """(M, A) bool: is the centre of cell a strictly inside box m, once the box is at least ``smallest`` pixels wide and high?"""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2  # (M, 2)
+    half = ((boxes[:, 2:] - boxes[:, :2]) / 2).clamp(min=smallest / 2)
+    return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(dim=2)
+
+
+@torch.no_grad()
+def assign(
+    scores: Tensor,
+    boxes: Tensor,
+    centres: Tensor,
+    truth_boxes: Tensor,
+    truth_labels: Tensor,
+    top: int = 10,
+    alpha: float = 0.5,
+    beta: float = 6.0,
+) -> Assignment:
+    """Let each object choose the cells that already do both jobs well: name it and frame it.
+
+    1. candidates: cells whose centre is inside the object;
+    2. alignment = score^alpha * IoU^beta, with the score for the object's class;
+    3. each object takes its ``top`` most aligned candidates;
+    4. a cell taken by two objects goes to the one it frames better;
+    5. the target is soft: the best cell of an object should be as sure as its box is good, the others in proportion.
+
+    Args:
+        scores: (A, C) predicted, in [0, 1]. boxes: (A, 4) predicted, ``xyxy`` pixels. centres: (A, 2) pixels.
+        truth_boxes: (M, 4). truth_labels: (M,) int64. M may be 0: all background.
+
+    Source: TOOD, Feng et al., arXiv 2108.07755, with CIoU for IoU.
+    """
+    cells, objects = len(scores), len(truth_boxes)
+    targets = torch.zeros_like(scores)
+    if objects == 0:
+        return Assignment(torch.full((cells,), -1, device=scores.device), targets)
+    inside = centres_inside(centres, truth_boxes)  # (M, A)
+    who, cell = inside.nonzero(as_tuple=True)  # only these pairs are worth computing
+    overlap, aligned = scores.new_zeros(2, objects, cells)
+    overlap[who, cell] = complete_iou(boxes[cell], truth_boxes[who]).clamp(min=0)
+    aligned[who, cell] = scores[cell, truth_labels[who]] ** alpha * overlap[who, cell] ** beta
+    chosen = torch.zeros_like(inside).scatter_(1, aligned.topk(min(top, cells), dim=1).indices, True) & inside
+    best, owner = torch.where(chosen, overlap, -1.0).max(dim=0)  # (A,); the object that the cell frames best
+    owner = torch.where(best >= 0, owner, -1)  # no object chose it: background
+    positive = (owner >= 0).nonzero()[:, 0]
+    mine = owner[positive]
+    chosen = torch.zeros_like(chosen).index_put_((mine, positive), torch.tensor(True, device=chosen.device))
+    peak = (aligned * chosen).amax(dim=1).clamp(min=1e-9)  # (M,) of the cells that an object was left with
+    reach = (overlap * chosen).amax(dim=1)
+    targets[positive, truth_labels[mine]] = aligned[mine, positive] / peak[mine] * reach[mine]
+    return Assignment(owner, targets)

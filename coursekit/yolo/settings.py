@@ -1,0 +1,105 @@
+"""Every setting of a training in one place, under the names people know, and what `0` and `auto` stand for."""
+
+from dataclasses import dataclass, fields
+
+from ..data.transforms import Augment
+from .model import SIZES
+
+PICTURES = 23_000  # what epochs=0 works out to: about eight minutes of the s model at 320x256 on two modern cores
+
+
+@dataclass
+class TrainSettings:
+    """Settings of `train`. Written to ``args.yaml`` once they are resolved; nothing else decides how a run goes.
+
+    Args:
+        data: a folder in VOC, COCO or YOLO format, or ``"signs"`` for the generated world.
+        split: what to train on. val_split: what to measure after some epochs and to choose best.pt by; ``"auto"`` is ``"val"`` when training
+            on ``"train"`` and there is one, ``"none"`` otherwise.
+        model: ``n``, ``s`` or ``m``. weights: a weights file to start from instead of random numbers, or "".
+        imgsz: longer side of the network's input in pixels; the other side follows the most common shape of the pictures.
+        epochs: 0 works out to about 23,000 pictures seen, but 20 to 300 epochs. batch: pictures in a step.
+        seed: of the first weights, the order and the augmentation. Same seed, same run.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``. precision: ``auto`` (timed at the start), ``float32``, ``bfloat16``.
+        threads: of the CPU; 0 takes the cores that are really ours.
+        lr: highest learning rate of AdamW. weight_decay: on convolution weights only. clip: longest gradient.
+        warmup: share of all steps with a rising rate, but at least 50 steps (or a tenth, if that is less).
+        ema_decay, ema_tau: see `coursekit.training.ema.EMA`. close_mosaic: share of the epochs, at the end, without mosaic.
+        mosaic, scale_min ... flipud: see `coursekit.data.transforms.Augment`. flipud=0.5 is right for cells, wrong for cars.
+        val_every: epochs between measurements; 0 makes about ten in all.
+    """
+
+    data: str
+    split: str = "train"
+    val_split: str = "auto"
+    model: str = "n"
+    weights: str = ""
+    imgsz: int = 320
+    epochs: int = 0
+    batch: int = 8
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    clip: float = 10.0
+    warmup: float = 0.03
+    ema_decay: float = 0.999
+    ema_tau: float = 200.0
+    mosaic: float = 0.5
+    close_mosaic: float = 0.15
+    scale_min: float = 0.6
+    scale_max: float = 1.6
+    translate: float = 0.2
+    fliplr: float = 0.5
+    flipud: float = 0.0
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.3
+    hue: float = 0.015
+    val_every: int = 0
+    project: str = "runs/detect"
+    name: str = "train"
+
+    def __post_init__(self):
+        if self.model not in SIZES:
+            raise ValueError(f"model must be one of {', '.join(SIZES)}, got {self.model!r}")
+        for name, least in {"imgsz": 32, "batch": 1, "epochs": 0, "threads": 0, "val_every": 0, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("mosaic", "close_mosaic", "fliplr", "flipud", "warmup", "translate", "brightness", "contrast", "saturation", "hue"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        for name in ("lr", "clip", "scale_min", "ema_tau"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must be at least 0 and below 1, got {self.ema_decay}")
+        if self.scale_max < self.scale_min:
+            raise ValueError(f"scale_max must be at least scale_min {self.scale_min}, got {self.scale_max}")
+
+    def augment(self, mosaic: bool) -> Augment:
+        """The recipe for one sample, with or without mosaic."""
+        return Augment(
+            mosaic=self.mosaic if mosaic else 0.0,
+            mosaic_scale=(0.8 * self.scale_min, 0.8 * self.scale_max),
+            scale=(self.scale_min, self.scale_max),
+            translate=self.translate,
+            horizontal=self.fliplr,
+            vertical=self.flipud,
+            brightness=self.brightness,
+            contrast=self.contrast,
+            saturation=self.saturation,
+            hue=self.hue,
+        )
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of all settings."""
+        return [field.name for field in fields(cls)]
+
+
+def choose_epochs(epochs: int, pictures: int) -> int:
+    """``epochs``, or for 0 as many as show the network about `PICTURES` pictures, within 20 to 300."""
+    return epochs or min(300, max(20, round(PICTURES / pictures)))

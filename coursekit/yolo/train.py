@@ -1,0 +1,188 @@
+"""Training the detector: this puts the pieces together, the loop itself is `coursekit.training.loop`. Taught in notebook 19_yolo."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..data.folder import FolderDataset
+from ..data.loader import Batches, CachedDataset
+from ..training.device import Compute, choose_device, choose_precision, choose_threads
+from ..training.ema import EMA
+from ..training.loop import State, fit
+from ..training.run import Run
+from .loss import detection_loss
+from .model import YOLO
+from .predict import describe, input_size, load
+from .settings import TrainSettings, choose_epochs
+from .val import validate
+
+
+def open_data(data: str, split: str):
+    """The samples of a split: of the generated world for ``"signs"``, else of a folder in VOC, COCO or YOLO format."""
+    if data == "signs":
+        from ..data.signs import SignScenes
+
+        lengths = {"train": 2000, "val": 200, "test": 500}
+        if split not in lengths:
+            raise ValueError(f"split of signs must be one of {', '.join(lengths)}, got {split!r}")
+        return SignScenes(lengths[split], seed=list(lengths).index(split))
+    from ..data.formats import read_dataset
+
+    return FolderDataset(read_dataset(data, split))
+
+
+def common_size(dataset, imgsz: int) -> tuple[int, int]:
+    """Height and width of the network's input: what the most common picture shape asks for (`input_size`). Other shapes get grey bars."""
+    if isinstance(dataset, FolderDataset):
+        shapes = [(record.height, record.width) for record in dataset.annotations.images]
+    else:
+        shapes = [tuple(dataset[0][0].shape[1:])]
+    return Counter(input_size(shape, imgsz) for shape in shapes).most_common(1)[0][0]
+
+
+def without_crowds(targets: list[dict]) -> list[dict]:
+    """Only what a detector should learn: a box around a crowd is no example of one object."""
+    return [{name: t[name][t["iscrowd"] == 0] for name in ("boxes", "labels")} for t in targets]
+
+
+def make_optimizer(model: torch.nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """AdamW; weight decay on the kernels of convolutions only, since a smaller bias or norm is not a simpler network."""
+    kernels = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99))  # .99: short runs cannot wait for .999
+
+
+def one_step(model: YOLO, images: Tensor, device: str) -> Callable[[str], None]:
+    """``step(precision)``: a training step on a copy of ``model``, for timing."""
+    trial = copy.deepcopy(model).train()
+    truth = [{"boxes": torch.tensor([[8.0, 8, 40, 40]], device=device), "labels": torch.zeros(1, dtype=torch.int64, device=device)}] * len(
+        images
+    )
+
+    def step(precision: str) -> None:
+        with Compute(device, precision, 1).autocast():
+            raw = trial(images)
+        detection_loss(raw, truth)["loss"].backward()
+
+    return step
+
+
+@dataclass
+class Prepared:
+    """A training that is about to start or go on: what `prepare` made of the settings."""
+
+    settings: TrainSettings
+    compute: Compute
+    state: State
+    batches: Batches
+    validation: object | None
+    size_hw: tuple[int, int]
+    notes: list[str]
+
+
+def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Compute | None = None) -> Prepared:
+    """Open the data, build the model, decide what was left open.
+
+    Args:
+        dataset, validation: samples to use instead of opening ``settings.data``.
+        compute: of a run that is resumed; None decides.
+    """
+    notes = []
+    dataset = open_data(settings.data, settings.split) if dataset is None else dataset
+    if validation is None and settings.val_split == "auto" and settings.split == "train":
+        try:
+            validation = open_data(settings.data, "val")
+        except ValueError as error:
+            notes.append(f"no validation: {error}")
+    elif validation is None and settings.val_split not in ("auto", "none"):
+        validation = open_data(settings.data, settings.val_split)
+    if validation is None:
+        notes.append("no validation split: best.pt will not be written, last.pt is the result")
+    epochs = choose_epochs(settings.epochs, len(dataset))
+    settings = replace(settings, epochs=epochs, val_every=settings.val_every or max(1, epochs // 10))
+    device = choose_device(settings.device) if compute is None else compute.device
+    threads = choose_threads(settings.threads) if compute is None else compute.threads
+    torch.set_num_threads(threads)
+    torch.manual_seed(settings.seed)  # the first weights
+    model = YOLO(len(dataset.classes), settings.model) if not settings.weights else load(settings.weights)
+    if tuple(dataset.classes) != model.classes and settings.weights:
+        raise ValueError(f"weights has classes {', '.join(model.classes)}, the data has {', '.join(dataset.classes)}")
+    model.classes, model.imgsz = tuple(dataset.classes), settings.imgsz
+    model = model.to(device, memory_format=torch.channels_last)
+    size_hw = common_size(dataset, settings.imgsz)
+    if compute is None:
+        images = torch.zeros(settings.batch, 3, *size_hw, dtype=torch.uint8, device=device)
+        precision, seconds = choose_precision(settings.precision, device, one_step(model, images, device))
+        notes += [f"a step takes {seconds['float32']:.3f} s in float32 and {seconds['bfloat16']:.3f} s in bfloat16"] if seconds else []
+        compute = Compute(device, precision, threads)
+    batches = Batches(CachedDataset(dataset, size_hw), settings.batch, settings.seed, prefetch=2 if device != "cpu" else 0)
+    state = State(model, EMA(model, settings.ema_decay, settings.ema_tau), make_optimizer(model, settings.lr, settings.weight_decay))
+    return Prepared(settings, compute, state, batches, validation, size_hw, notes)
+
+
+def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Callable = lambda row: None) -> State:
+    """Run what `prepare` made to its last epoch; ``tick()`` after each step, ``told(row)`` after each epoch."""
+    settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
+    total = settings.epochs * len(batches)
+
+    def batches_of(epoch: int):
+        batches.augment = settings.augment(mosaic=epoch < settings.epochs * (1 - settings.close_mosaic))
+        for images, targets in batches.epoch(epoch):
+            truth = [{name: value.to(compute.device) for name, value in t.items()} for t in without_crowds(targets)]
+            yield images.to(compute.device, non_blocking=True), truth
+
+    def evaluate(model: YOLO, epoch: int) -> dict | None:
+        if (epoch + 1) % settings.val_every and epoch + 1 < settings.epochs:
+            return None
+        summary = validate(model, prepared.validation, settings.imgsz).summary
+        return {name: summary[name] for name in ("AP", "AP50", "AP75")}
+
+    run.write_settings(asdict(settings) | {"resolved": asdict(compute) | {"size_hw": list(prepared.size_hw)}})
+    warmup = int(min(max(50, settings.warmup * total), total / 10))
+    watch = evaluate if prepared.validation is not None else None
+    return fit(
+        prepared.state,
+        batches_of,
+        detection_loss,
+        run,
+        compute,
+        settings.epochs,
+        len(batches),
+        settings.lr,
+        warmup,
+        watch,
+        settings.clip,
+        tick,
+        told,
+    )
+
+
+def new_run(prepared: Prepared) -> Run:
+    """A fresh folder under ``project`` for it."""
+    return Run.create(prepared.settings.project, prepared.settings.name, describe=describe, extra=_extra(prepared))
+
+
+def resume(folder: Path, dataset=None, validation=None) -> tuple[Prepared, Run]:
+    """An interrupted run as it was after its last finished epoch, to hand to `train`: same settings, precision and thread count.
+
+    Raises:
+        ValueError: if the data has changed since.
+    """
+    saved = Run(folder).load()
+    prepared = prepare(TrainSettings(**saved["settings"]), dataset, validation, Compute(**saved["compute"]))
+    if _extra(prepared)["data"] != saved["data"]:
+        raise ValueError(f"the data of {folder} has changed since it was started: it was {saved['data']}, it is {_extra(prepared)['data']}")
+    prepared.state.load(saved["state"])
+    return prepared, Run(folder, describe=describe, extra=_extra(prepared))
+
+
+def _extra(prepared: Prepared) -> dict:
+    dataset = prepared.batches.dataset
+    data = {"pictures": len(dataset), "classes": list(dataset.classes)}
+    return {"settings": asdict(prepared.settings), "compute": asdict(prepared.compute), "data": data}

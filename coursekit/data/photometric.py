@@ -87,8 +87,7 @@ def cutout(
         top, left = round(uniform(generator, 0, h - height)), round(uniform(generator, 0, w - width))
         image[:, top : top + height, left : left + width] = GREY
         x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
-        hidden = (x2.clamp(max=left + width) - x1.clamp(min=left)).clamp(min=0) * (y2.clamp(max=top + height) - y1.clamp(min=top)).clamp(
-            min=0
-        )
-        target = select(target, hidden <= (1 - min_visible) * (x2 - x1) * (y2 - y1))
+        hidden_w = (x2.clamp(max=left + width) - x1.clamp(min=left)).clamp(min=0)
+        hidden_h = (y2.clamp(max=top + height) - y1.clamp(min=top)).clamp(min=0)
+        target = select(target, hidden_w * hidden_h <= (1 - min_visible) * (x2 - x1) * (y2 - y1))
     return image, target

@@ -97,7 +97,8 @@ def fit(
 
     Args:
         batches_of: called with the 0-based epoch.
-        evaluate: called with the averaged model and the epoch, gives a dict of numbers whose ``"AP"`` decides which is best, or None to skip.
+        evaluate: called with the averaged model and the epoch, gives a dict of numbers whose ``"AP"`` decides which epoch is
+            best, or None where this one is not to be measured.
         tick, told: called after each step, and with each epoch's row.
     """
     total = epochs * steps_per_epoch
@@ -112,9 +113,8 @@ def fit(
         metrics = evaluate(state.ema.model, state.epoch) if evaluate else None
         state.epoch += 1
         row = {"epoch": state.epoch, "time": round(time.perf_counter() - begin, 2), "lr": lr_at(state.step - 1)}
-        row |= {f"train/{name}": value for name, value in losses.items()} | {
-            f"val/{name}": value for name, value in (metrics or {}).items()
-        }
+        for kind, numbers in (("train", losses), ("val", metrics or {})):
+            row |= {f"{kind}/{name}": value for name, value in numbers.items()}
         state.rows.append(row)
         better = metrics is not None and metrics["AP"] > state.best
         state.best = metrics["AP"] if better else state.best

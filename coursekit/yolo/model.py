@@ -15,7 +15,12 @@ STRIDES = (8, 16, 32)
 
 @dataclass(frozen=True)
 class Size:
-    """How wide and how deep. ``widths``: channels at strides 2 to 32; ``depths``: bottlenecks at strides 4 to 32; ``neck``: channels of neck and head."""
+    """How wide and how deep.
+
+    Args:
+        widths: channels at strides 2, 4, 8, 16, 32. depths: bottlenecks at strides 4, 8, 16, 32.
+        neck: channels of neck and head.
+    """
 
     widths: tuple[int, int, int, int, int]
     depths: tuple[int, int, int, int]

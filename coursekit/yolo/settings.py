@@ -14,8 +14,8 @@ class TrainSettings:
 
     Args:
         data: a folder in VOC, COCO or YOLO format, or ``"signs"`` for the generated world.
-        split: what to train on. val_split: what to measure after some epochs and to choose best.pt by; ``"auto"`` is ``"val"`` when training
-            on ``"train"`` and there is one, ``"none"`` otherwise.
+        split: what to train on. val_split: what to measure after some epochs and to choose best.pt by; ``"auto"`` is ``"val"`` when
+            training on ``"train"`` and there is one, ``"none"`` otherwise.
         model: ``n``, ``s`` or ``m``. weights: a weights file to start from instead of random numbers, or "".
         imgsz: longer side of the network's input in pixels; the other side follows the most common shape of the pictures.
         epochs: 0 works out to about 23,000 pictures seen, but 20 to 300 epochs. batch: pictures in a step.

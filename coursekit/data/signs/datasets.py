@@ -1,0 +1,215 @@
+"""The generated world as datasets: scenes for detection and segmentation, crops for classification. Taught in 04_data."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from coursekit.data.signs.draw import draw
+from coursekit.data.signs.faces import SIGN_CLASSES
+from coursekit.data.signs.geometry import Dice
+from coursekit.data.signs.plan import DIFFICULTIES, Difficulty, Plan, plan_crop, plan_scene
+
+_SCENE, _CROP = 10, 11  # so that scene 3 and crop 3 of one seed have nothing in common
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A drawn scene, in NumPy.
+
+    Args:
+        image: (size, size, 3) uint8, RGB.
+        boxes: (N, 4) int64 ``xyxy`` pixels, half-open, inside the image.
+        labels: (N,) int64, 0-based.
+        instances: (size, size) int16: i + 1 where sign i is seen, else 0.
+        shares: (N,) int64: percent of each sign that is seen.
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    instances: np.ndarray
+    shares: np.ndarray
+
+    def semantic(self) -> np.ndarray:
+        """(size, size) int64: the class of each pixel plus 1, and 0 where there is no sign."""
+        return np.concatenate([[0], self.labels + 1])[self.instances]
+
+
+def _knobs(difficulty, knobs) -> Difficulty:
+    if isinstance(difficulty, str):
+        if difficulty not in DIFFICULTIES:
+            raise ValueError(f"difficulty must be one of {', '.join(DIFFICULTIES)} or a Difficulty, got {difficulty!r}")
+        difficulty = DIFFICULTIES[difficulty]
+    elif not isinstance(difficulty, Difficulty):
+        raise ValueError(f"difficulty must be one of {', '.join(DIFFICULTIES)} or a Difficulty, got {difficulty!r}")
+    unknown = sorted(set(knobs) - set(Difficulty.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"a knob must be one of {', '.join(Difficulty.__dataclass_fields__)}, got {', '.join(unknown)}")
+    return replace(difficulty, **knobs)
+
+
+def _checked(length: int, seed: int, size: int, smallest: int, classes) -> tuple[str, ...]:
+    for name, value, low in (("length", length, 0), ("seed", seed, 0), ("size", size, smallest)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+            raise ValueError(f"{name} must be a whole number of at least {low}, got {value!r}")
+    if size > 1024:
+        raise ValueError(f"size must be at most 1024, got {size}")
+    classes = SIGN_CLASSES if classes is None else tuple(classes)
+    unknown = [name for name in classes if name not in SIGN_CLASSES]
+    if unknown or not classes or len(set(classes)) < len(classes):
+        raise ValueError(f"classes must be different names of SIGN_CLASSES ({', '.join(SIGN_CLASSES)}), got {classes}")
+    return classes
+
+
+class _Drawn:
+    """What scenes and crops share: a length, and an index that may be negative."""
+
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def _index(self, index: int) -> int:
+        if not -self.length <= index < self.length:
+            raise IndexError(f"index must be in {-self.length} .. {self.length - 1}, got {index}")
+        return int(index) % self.length
+
+
+class SignScenes(_Drawn):
+    """Scenes with signs, made on demand: scene `i` of a seed is always the same.
+
+    Args:
+        length: number of scenes.
+        seed: 0 or more; other seeds give other scenes. Draw training and validation from different seeds.
+        size: side of the square scenes in pixels, 64 .. 1024; signs grow with it.
+        difficulty: "easy", "medium", "hard", or a `Difficulty`.
+        classes: names from SIGN_CLASSES that may appear (all by default); labels are places in it.
+        masks: whether targets hold ``masks`` too, (N, size, size) bool, of what is seen of each sign.
+        knobs: single knobs of `Difficulty` to change, such as ``most=1`` or ``night=100``.
+
+    Item ``i`` is ``(image, target)``: (3, size, size) uint8 RGB, and ``boxes`` (N, 4) float32 ``xyxy`` pixels, ``labels`` (N,) int64,
+    ``image_id`` int, ``area`` (N,) float32 (pixels of the sign that are seen, as COCO counts), ``iscrowd`` (N,) int64 zeros.
+    A box is the outline of the whole sign, clipped to the image; a sign of which less than ``visible`` percent is seen is taken out.
+
+    Raises:
+        ValueError: naming the argument and what was expected.
+    """
+
+    def __init__(self, length: int, seed: int = 0, size: int = 256, difficulty="medium", classes=None, masks: bool = False, **knobs):
+        self.classes = _checked(length, seed, size, 64, classes)
+        self.difficulty = _knobs(difficulty, knobs)
+        self.length, self.seed, self.size, self.masks = length, seed, size, masks
+
+    def plan(self, index: int) -> Plan:
+        """Where everything is in one scene, without drawing it: quick."""
+        return plan_scene(Dice(_SCENE, self.seed, self._index(index)), self.size, self.difficulty, self.classes)
+
+    def scene(self, index: int) -> Scene:
+        """One scene in NumPy, with its instance map."""
+        plan = self.plan(index)
+        image = draw(plan, Dice(_SCENE, self.seed, self._index(index), 1), self.difficulty)
+        return Scene(image, plan.boxes, plan.labels, plan.instances, plan.shares)
+
+    def __getitem__(self, index: int):
+        import torch
+
+        scene = self.scene(index)
+        count = len(scene.labels)
+        seen = np.bincount(scene.instances.ravel(), minlength=count + 1)[1:]
+        target = {
+            "boxes": torch.from_numpy(scene.boxes.astype(np.float32)),
+            "labels": torch.from_numpy(scene.labels),
+            "image_id": self._index(index),
+            "area": torch.from_numpy(seen.astype(np.float32)),
+            "iscrowd": torch.zeros(count, dtype=torch.int64),
+        }
+        if self.masks:
+            target["masks"] = torch.from_numpy(scene.instances[None] == np.arange(1, count + 1, dtype=np.int16)[:, None, None])
+        return torch.from_numpy(scene.image.transpose(2, 0, 1).copy()), target
+
+
+class SignCrops(_Drawn):
+    """Single signs that fill the picture, for classification: the same drawing code, the same faults.
+
+    Args:
+        length: number of crops.
+        seed: 0 or more.
+        size: side of the square crops in pixels, 16 .. 1024.
+        difficulty: "easy", "medium", "hard", or a `Difficulty`.
+        classes: names from SIGN_CLASSES (all by default).
+        background: percent of crops without a sign; where it is above 0, a last class "background" is added.
+        knobs: single knobs of `Difficulty` to change.
+
+    Item ``i`` is ``(image, label)``: (3, size, size) uint8 RGB and an int. Labels are even: each block of crops holds every class once,
+    in an order of its own.
+
+    Raises:
+        ValueError: naming the argument and what was expected.
+    """
+
+    def __init__(self, length: int, seed: int = 0, size: int = 48, difficulty="medium", classes=None, background: int = 0, **knobs):
+        self.signs = _checked(length, seed, size, 16, classes)
+        if not 0 <= background <= 100:
+            raise ValueError(f"background must be a percentage between 0 and 100, got {background}")
+        self.classes = (*self.signs, "background") if background else self.signs
+        self.difficulty = _knobs(difficulty, knobs)
+        self.length, self.seed, self.size, self.background = length, seed, size, background
+
+    def label(self, index: int) -> int:
+        """The label of one crop, without drawing it."""
+        index = self._index(index)
+        if Dice(_CROP, self.seed, index, 2).chance(self.background):
+            return len(self.signs)
+        block, place = divmod(index, len(self.signs))
+        order, dice = list(range(len(self.signs))), Dice(_CROP, self.seed, block, 3)
+        for last in range(len(order) - 1, 0, -1):  # Fisher and Yates's shuffle
+            other = dice.below(last + 1)
+            order[last], order[other] = order[other], order[last]
+        return order[place]
+
+    def plan(self, index: int) -> Plan:
+        """Where everything is in one crop, without drawing it. Its only label is 0."""
+        label = self.label(index)
+        face = self.signs[label] if label < len(self.signs) else None
+        return plan_crop(Dice(_CROP, self.seed, self._index(index)), self.size, self.difficulty, face)
+
+    def __getitem__(self, index: int):
+        import torch
+
+        image = draw(self.plan(index), Dice(_CROP, self.seed, self._index(index), 1), self.difficulty)
+        return torch.from_numpy(image.transpose(2, 0, 1).copy()), self.label(index)
+
+
+def write_signs(path, length: int, seed: int = 0, format: str = "voc", **options) -> Path:
+    """Write scenes to disk as other people's datasets come.
+
+    Args:
+        path: a folder, made if need be; pictures go to its ``images``.
+        length, seed, options: as for `SignScenes`.
+        format: "voc", "coco" or "yolo".
+
+    Returns:
+        The folder.
+    """
+    from PIL import Image
+
+    from coursekit.data.formats import write_dataset
+    from coursekit.data.records import Annotations, ImageRecord
+
+    scenes = SignScenes(length, seed, **options)
+    path = Path(path)
+    (path / "images").mkdir(parents=True, exist_ok=True)
+    records = []
+    for index in range(length):
+        scene = scenes.scene(index)
+        name = path / "images" / f"{index:06d}.png"
+        Image.fromarray(scene.image).save(name)
+        count = len(scene.labels)
+        area = np.bincount(scene.instances.ravel(), minlength=count + 1)[1:].astype(np.float32)
+        nothing = np.zeros(count, dtype=np.int64)
+        records.append(
+            ImageRecord(name, index, scenes.size, scenes.size, scene.boxes.astype(np.float32), scene.labels, area, nothing, nothing)
+        )
+    write_dataset(Annotations(scenes.classes, records, []), path, format=format)
+    return path

@@ -1,0 +1,226 @@
+"""Pictures of images with boxes and masks on them. Used from notebook 01_tensors on.
+
+Every figure has a title and an alternative text; a class is told by its colour, its line style and its name, never by colour alone.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart (jfly.uni-koeln.de/color), with a line style each
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#FFFFFF")
+LINES = ("-", "--", ":", "-.")
+
+
+def to_picture(image) -> np.ndarray:
+    """An image as Matplotlib shows it.
+
+    Args:
+        image: (3, H, W), (1, H, W), (H, W, 3) or (H, W) tensor or array; uint8 0..255, or floats in 0..1 (values outside are cut).
+
+    Returns:
+        (H, W, 3) or (H, W) uint8.
+
+    Raises:
+        ValueError: naming the shape or the kind that came.
+    """
+    array = image.detach().cpu().numpy() if hasattr(image, "detach") else np.asarray(image)
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
+        array = array.transpose(1, 2, 0)
+    elif array.ndim == 3 and array.shape[0] in (1, 3) and hasattr(image, "detach"):  # a tensor is CHW where both would do
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise ValueError(f"image must have shape (3, H, W), (1, H, W), (H, W, 3) or (H, W), got {tuple(array.shape)}")
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == bool or np.issubdtype(array.dtype, np.floating):
+        return (np.nan_to_num(array.astype(np.float32)).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    raise ValueError(f"image must be uint8 in 0..255 or float in 0..1, got {array.dtype}")
+
+
+def set_alt(figure: Figure, text: str) -> Figure:
+    """Give a figure a text alternative: what someone hears who cannot see it. `get_alt` reads it back."""
+    if not text.strip():
+        raise ValueError("text must say what the figure shows, got an empty string")
+    figure.coursekit_alt = text
+    figure.set_label(text)
+    return figure
+
+
+def get_alt(figure: Figure) -> str:
+    """The text alternative of a figure, "" where it has none."""
+    return getattr(figure, "coursekit_alt", "")
+
+
+def show_images(images, titles=None, columns: int = 4, suptitle: str | None = None, alt: str | None = None, size: float = 2.2) -> Figure:
+    """Images side by side.
+
+    Args:
+        images: a list of images, or a batch (N, 3, H, W); see `to_picture`.
+        titles: one for each image.
+        columns: images in a row.
+        suptitle: title of the whole.
+        alt: text alternative; made from the titles where it is not given.
+        size: inches that each image takes.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: where there are no images, or not as many titles.
+    """
+    images = list(images)
+    if not images:
+        raise ValueError("images must hold at least one image, got none")
+    titles = [str(i) for i in range(len(images))] if titles is None else [str(t) for t in titles]
+    if len(titles) != len(images):
+        raise ValueError(f"titles must be one for each of the {len(images)} images, got {len(titles)}")
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, (size + 0.3) * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(to_picture(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axis.set_title(title, fontsize=9)
+    if suptitle:
+        figure.suptitle(suptitle)
+    return set_alt(figure, alt or f"{suptitle or 'Images'}: {len(images)} pictures, titled {', '.join(titles)}.")
+
+
+def _style(label: int) -> tuple[str, str]:
+    return COLOURS[label % len(COLOURS)], LINES[(label // len(COLOURS) + label) % len(LINES)]
+
+
+def _captions(count: int, labels, scores, classes) -> list[str]:
+    names = [""] * count
+    if labels is not None:
+        for name, value in (("labels", labels), ("scores", scores)):
+            if value is not None and len(value) != count:
+                raise ValueError(f"{name} must be one for each of the {count} boxes, got {len(value)}")
+        names = [classes[int(k)] if classes is not None else str(int(k)) for k in labels]
+    if scores is None:
+        return names
+    return [f"{name} {float(score):.2f}".strip() for name, score in zip(names, scores, strict=True)]
+
+
+def show_boxes(
+    image, boxes, labels=None, scores=None, classes=None, ax: Axes | None = None, title: str | None = None, alt: str | None = None
+) -> Axes:
+    """An image with its boxes, each with the name of its class and its score.
+
+    Args:
+        image: see `to_picture`.
+        boxes: (N, 4) ``xyxy`` pixels, tensor or array.
+        labels: (N,) whole numbers.
+        scores: (N,) in 0..1.
+        classes: names that labels are places in.
+        ax: axes to draw on; new ones where it is not given.
+        title: of the picture.
+        alt: text alternative, made from what is shown where it is not given.
+
+    Returns:
+        The axes; their figure has the text alternative.
+
+    Raises:
+        ValueError: naming the argument that does not fit.
+    """
+    picture = to_picture(image)
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes must have shape (N, 4), got {boxes.shape}")
+    captions = _captions(len(boxes), labels, scores, classes)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", extent=(0, picture.shape[1], picture.shape[0], 0))
+    for i, box in enumerate(boxes):
+        _draw_box(ax, box, captions[i], _style(0 if labels is None else int(labels[i])), picture.shape)
+    ax.set_axis_off()
+    title = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}" if title is None else title
+    ax.set_title(title, fontsize=10)
+    found = "; ".join(f"{caption or 'a box'} at {', '.join(f'{v:.0f}' for v in box)}" for caption, box in zip(captions, boxes, strict=True))
+    set_alt(ax.figure, alt or f"{get_alt(ax.figure)} {title}: {found or 'no boxes'}.".strip())
+    return ax
+
+
+def _draw_box(ax: Axes, box, caption: str, style, shape) -> None:
+    x1, y1, x2, y2 = box
+    colour, line = style
+    # a dark line under the coloured one, so that it shows on any background
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="black", linewidth=3))
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=1.6, linestyle=line))
+    if not caption:
+        return
+    height, width = shape[:2]
+    above = y1 > 0.06 * height  # the caption stays in the picture: inside the box where there is no room above it
+    right = x1 > 0.7 * width  # and it grows to the left at the right edge
+    ax.text(
+        min(x2, width) if right else max(x1, 0),
+        y1 if above else max(y1, 0),
+        caption,
+        fontsize=8,
+        ha="right" if right else "left",
+        va="bottom" if above else "top",
+        color="black",
+        bbox={"facecolor": colour, "edgecolor": "black", "linewidth": 0.5, "pad": 1.2},
+    )
+
+
+def show_masks(image, masks, labels=None, classes=None, ax: Axes | None = None, title: str | None = None, alt: str | None = None) -> Axes:
+    """An image with its masks laid over it, each with an outline and its name.
+
+    Args:
+        image: see `to_picture`.
+        masks: (N, H, W) booleans, one for each object; or (H, W) whole numbers, 0 for background, one number for each object or class.
+        labels: (N,) whole numbers; by default 0, 1, 2 ...
+        classes: names that labels are places in.
+        ax, title, alt: as for `show_boxes`.
+
+    Returns:
+        The axes; their figure has the text alternative.
+
+    Raises:
+        ValueError: where a mask has another size than the image, or labels do not fit.
+    """
+    picture = to_picture(image)
+    masks = np.asarray(masks)
+    if masks.ndim == 2 and masks.dtype != bool:
+        values = [v for v in np.unique(masks) if v > 0]
+        labels = [int(v) - 1 for v in values] if labels is None else labels
+        masks = np.stack([masks == v for v in values]) if values else np.zeros((0, *masks.shape), dtype=bool)
+    if masks.ndim != 3 or masks.shape[1:] != picture.shape[:2]:
+        raise ValueError(f"masks must have shape (N, {picture.shape[0]}, {picture.shape[1]}) as the image, got {masks.shape}")
+    labels = list(range(len(masks))) if labels is None else labels
+    captions = _captions(len(masks), labels, None, classes)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    for mask, label, caption in zip(masks.astype(bool), labels, captions, strict=True):
+        if not mask.any():
+            continue
+        colour, line = _style(int(label))
+        rgb = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        ax.imshow(np.dstack([np.broadcast_to(c, mask.shape) for c in rgb] + [mask * 0.5]), interpolation="nearest")
+        if not mask.all():
+            ax.contour(mask, levels=[0.5], colors="black", linestyles=line, linewidths=1)
+        y, x = (int(v.mean()) for v in np.nonzero(mask))
+        ax.text(
+            x,
+            y,
+            caption,
+            fontsize=8,
+            ha="center",
+            va="center",
+            bbox={"facecolor": colour, "edgecolor": "black", "linewidth": 0.5, "pad": 1},
+        )
+    ax.set_axis_off()
+    title = f"{len(masks)} mask{'' if len(masks) == 1 else 's'}" if title is None else title
+    ax.set_title(title, fontsize=10)
+    set_alt(ax.figure, alt or f"{get_alt(ax.figure)} {title}: {', '.join(captions) or 'no masks'}.".strip())
+    return ax

@@ -1,4 +1,7 @@
-"""How much a notebook does when it runs: smoke (two steps, no bands), quick (what the tests run, with bands) or full (what a learner runs)."""
+"""How much a notebook does when it runs.
+
+smoke: two steps, no bands. quick: what the tests run, with bands. full: what a learner runs.
+"""
 
 import os
 

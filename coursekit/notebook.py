@@ -60,7 +60,7 @@ def band(name: str, value: float, at_least: float | None = None, at_most: float 
     if at_least is None and at_most is None:
         raise ValueError(f"band({name!r}) needs at_least or at_most")
     value = float(value)
-    bounds = [f"at least {at_least:g}"] * (at_least is not None) + [f"at most {at_most:g}"] * (at_most is not None)
+    bounds = [f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None]
     inside = not math.isnan(value) and (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
     if level() == "smoke":
         print(f"○ {name}: {value:.4g} (a smoke run; a real one must reach {' and '.join(bounds)})")

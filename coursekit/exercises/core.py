@@ -1,9 +1,10 @@
 """What an exercise is. One object describes it; the notebook's check, the tests of that check and the grade are all made from it.
 
     iou = Exercise(
-        name="13.box_iou", reference=box_iou, cases=iou_cases, compare=Close(atol=1e-6),
+        name="13.box_iou", reference=box_iou, cases=iou_cases, compare=Close(atol=1e-6), points=3,
         misconceptions=[Misconception("no-clamp", wrong=iou_without_clamp, hint="How wide is an empty intersection?")],
-        hints=["Draw both boxes.", "The shared box starts at the larger of the two left edges."], points=3, twins=("torchvision.ops.box_iou",),
+        hints=["Draw both boxes.", "The shared box starts at the larger of the two left edges."],
+        twins=["torchvision.ops.box_iou"],
     )
 
 The exercises of notebook 13 are the module-level variables of ``coursekit/exercises/n13_boxes.py``; nothing has to be registered.
@@ -49,12 +50,14 @@ class Exercise:
     Args:
         name: ``"NN.short_name"``, NN the notebook's number.
         reference: the right answer; a building block of coursekit wherever there is one.
-        cases: given a ``torch.Generator``, yields (label, arguments): pointed cases first, then random ones. Same generator state, same cases.
+        cases: given a ``torch.Generator``, yields (label, arguments): pointed cases first, then random ones.
+            The same generator state must give the same cases.
         compare: a ``Close`` or ``Exact``: what counts as the same answer.
         misconceptions: known wrong answers, no two of which agree on every case.
         hints: from mild to strong.
         points: what it is worth in a grade.
-        drive: for answers that are no pure function: ``drive(answer, *arguments)`` uses the answer as its user would and returns what can be compared.
+        drive: for answers that are no pure function: ``drive(answer, *arguments)`` uses the answer as its user would and returns
+            what can be compared.
         twins: functions or classes, or their dotted names, that an answer may not merely call; the reference is always one of them.
         allowed: functions or dotted names inside which a twin may be called, such as a block of another exercise that happens to use it.
         picture: ``picture(arguments, expected, got) -> Figure`` of a failing case.

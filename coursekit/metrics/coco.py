@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .problem import Problem
+from .inputs import EvalInputs
 
 # linspace, not arange and not i/100: ten of the recall points differ in the last bit, and so would AP
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -85,9 +85,9 @@ class ImageMatch:
     num_truths: int
 
 
-def evaluate_image(problem: Problem, image: int, category: int, area_range: tuple[float, float]) -> ImageMatch:
+def evaluate_image(inputs: EvalInputs, image: int, category: int, area_range: tuple[float, float]) -> ImageMatch:
     """Match one image and category at the ten thresholds."""
-    truths, found = problem.truths, problem.found
+    truths, found = inputs.truths, inputs.found
     low, high = area_range
     g = np.flatnonzero((truths.image == image) & (truths.category == category))
     d = np.flatnonzero((found.image == image) & (found.category == category))
@@ -138,13 +138,13 @@ def accumulate(images: list[ImageMatch], most: int) -> tuple[np.ndarray, np.ndar
     return precision, recall, scores
 
 
-def evaluate(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def evaluate(inputs: EvalInputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Precision (T, R, K, A, M), recall (T, K, A, M), score (T, R, K, A, M), the layout of pycocotools."""
-    shape = (len(IOU_THRESHOLDS), len(RECALL_POINTS), len(problem.categories), len(AREA_RANGES), len(MAX_DETECTIONS))
+    shape = (len(IOU_THRESHOLDS), len(RECALL_POINTS), len(inputs.categories), len(AREA_RANGES), len(MAX_DETECTIONS))
     precision, scores, recall = np.empty(shape), np.empty(shape), np.empty((shape[0], *shape[2:]))
     for k in range(shape[2]):
         for a, area_range in enumerate(AREA_RANGES.values()):
-            images = [evaluate_image(problem, i, k, area_range) for i in range(len(problem.images))]
+            images = [evaluate_image(inputs, i, k, area_range) for i in range(len(inputs.images))]
             for m, most in enumerate(MAX_DETECTIONS):
                 precision[:, :, k, a, m], recall[:, k, a, m], scores[:, :, k, a, m] = accumulate(images, most)
     return precision, recall, scores

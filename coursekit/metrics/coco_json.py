@@ -1,4 +1,4 @@
-"""COCO JSON into a `Problem`. The rules for files that break the rules are here, and each has a test.
+"""COCO JSON into `EvalInputs`. The rules for files that break the rules are here, and each has a test.
 
 - **Image and category ids** may be numbers or strings, mixed: 2299 and "2299" are the same image. Order (it settles ties between
   images): as text where the file has strings only, as pycocotools has it; else by number; else, where some are no numbers, as text.
@@ -10,19 +10,20 @@
 - **NaN or infinite scores and boxes, negative widths and heights**: an error that names the first one. Nothing detected: legal, AP 0.
 """
 
-from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
-from .problem import Found, Problem, Truths
+from .inputs import EvalInputs, Found, Truths
 
 
-def from_coco(ground_truth: dict, detections: list[dict] | dict) -> Problem:
-    """A `Problem` from COCO JSON as Python holds it after `json.load`. Neither argument is changed.
+def from_coco(ground_truth: dict, detections: list[dict] | dict, detection_areas: bool = False) -> EvalInputs:
+    """`EvalInputs` from COCO JSON as Python holds it after `json.load`. Neither argument is changed.
 
     Args:
         ground_truth: dict with the lists `images`, `categories`, `annotations` (`bbox` = x, y, width, height in pixels).
         detections: list of dict(image_id, category_id, bbox, score), or a dict that holds such a list under `annotations`.
+        detection_areas: take the detections' own `area` (of their masks, say) where they have one, instead of width x height of the box.
 
     Raises:
         ValueError: naming what is missing or malformed, and where.
@@ -51,7 +52,10 @@ def from_coco(ground_truth: dict, detections: list[dict] | dict) -> Problem:
     truths = _truths(annotations, truth_image[keep], truth_category[keep], notes)
     boxes, scores = _boxes(detections, "detection"), _numbers(detections, "score", "detection")
     found = Found(found_image[keep_found], found_category[keep_found], boxes, scores)
-    return Problem(tuple(image_ids), tuple(category_ids), tuple(names[c] for c in category_ids), truths, found, tuple(notes))
+    if detection_areas:
+        given = _numbers(detections, "area", "detection", default=np.nan)
+        found = replace(found, area=np.where(np.isnan(given), found.area, given))
+    return EvalInputs(tuple(image_ids), tuple(category_ids), tuple(names[c] for c in category_ids), truths, found, tuple(notes))
 
 
 def _truths(annotations: list[dict], image: np.ndarray, category: np.ndarray, notes: list[str]) -> Truths:
@@ -148,6 +152,6 @@ def _is_real(value) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _note(notes: list[str], count: Iterable | int, sentence: str) -> None:
+def _note(notes: list[str], count: int, sentence: str) -> None:
     if count:
         notes.append(f"{count} {sentence}")

@@ -18,7 +18,7 @@ import numpy as np
 from . import coco
 from .coco_fast import Matches, accumulate_all, match_all
 from .coco_json import from_coco
-from .problem import Problem, from_samples
+from .inputs import EvalInputs, from_samples
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class CocoResult:
     """Everything that COCO's evaluation says.
 
     Args:
-        problem: what was evaluated.
+        inputs: what was evaluated.
         matches: what became of each detection (see `coco_fast.Matches`).
         precision: (T, R, K, A, M) float64: 10 IoU thresholds, 101 recall points, K categories, areas all/small/medium/large, 1/10/100
             detections an image and category. -1 where no truth counts.
@@ -34,7 +34,7 @@ class CocoResult:
         scores: (T, R, K, A, M), the score of the detection that reaches the recall.
     """
 
-    problem: Problem
+    inputs: EvalInputs
     matches: Matches
     precision: np.ndarray
     recall: np.ndarray
@@ -51,9 +51,9 @@ class CocoResult:
     @cached_property
     def per_class(self) -> list[dict]:
         """One dict a category: `category`, `name`, `truths` (without crowds), `detections`, and the twelve numbers."""
-        truths, found = self.problem.truths, self.problem.found
+        truths, found = self.inputs.truths, self.inputs.found
         table = []
-        for k, (category, name) in enumerate(zip(self.problem.categories, self.problem.names, strict=True)):
+        for k, (category, name) in enumerate(zip(self.inputs.categories, self.inputs.names, strict=True)):
             numbers = coco.summarise(self.precision[:, :, k : k + 1], self.recall[:, k : k + 1])
             counts = {"truths": int((~truths.crowd[truths.category == k]).sum()), "detections": int((found.category == k).sum())}
             table.append({"category": category, "name": name, **counts, **numbers})
@@ -61,28 +61,29 @@ class CocoResult:
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name} {self.summary[name]:.3f}" for name in ("AP", "AP50", "AP75"))
-        sizes = [(len(self.problem.truths), "truth"), (len(self.problem.found), "detection"), (len(self.problem.images), "image")]
+        sizes = [(len(self.inputs.truths), "truth"), (len(self.inputs.found), "detection"), (len(self.inputs.images), "image")]
         truths, found, images = (f"{count} {word}{'' if count == 1 else 's'}" for count, word in sizes)
         return f"CocoResult({numbers}; {truths} and {found} in {images})"
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what was dropped or assumed while reading the input."""
-        return self.problem.notes
+        return self.inputs.notes
 
 
-def evaluate_problem(problem: Problem) -> CocoResult:
-    """COCO evaluation of a `Problem`."""
-    matches = match_all(problem)
-    return CocoResult(problem, matches, *accumulate_all(problem, matches))
+def evaluate_inputs(inputs: EvalInputs) -> CocoResult:
+    """COCO evaluation of `EvalInputs`."""
+    matches = match_all(inputs)
+    return CocoResult(inputs, matches, *accumulate_all(inputs, matches))
 
 
-def coco_evaluate(ground_truth: dict, detections: list[dict]) -> CocoResult:
+def coco_evaluate(ground_truth: dict, detections: list[dict], detection_areas: bool = False) -> CocoResult:
     """COCO evaluation of boxes, from COCO JSON as `json.load` gives it.
 
     Args:
         ground_truth: dict with `images`, `categories`, `annotations`.
         detections: list of dict(image_id, category_id, bbox [x, y, width, height], score). May be empty.
+        detection_areas: take the detections' own `area` where they have one; pycocotools overwrites it with that of the box.
 
     Returns:
         `CocoResult`; `.summary["AP"]` is the number that people quote.
@@ -90,7 +91,7 @@ def coco_evaluate(ground_truth: dict, detections: list[dict]) -> CocoResult:
     Raises:
         ValueError: one sentence that names what is missing or malformed. `coursekit.metrics.coco_json` lists the rules.
     """
-    return evaluate_problem(from_coco(ground_truth, detections))
+    return evaluate_inputs(from_coco(ground_truth, detections, detection_areas))
 
 
 def evaluate_samples(targets: Sequence[dict], predictions: Sequence, classes: Sequence[str]) -> CocoResult:
@@ -104,4 +105,4 @@ def evaluate_samples(targets: Sequence[dict], predictions: Sequence, classes: Se
     Raises:
         ValueError: naming the image and the field that does not fit.
     """
-    return evaluate_problem(from_samples(targets, predictions, classes))
+    return evaluate_inputs(from_samples(targets, predictions, classes))

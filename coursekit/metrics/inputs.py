@@ -1,11 +1,11 @@
 """What an evaluator works on: every truth and every detection as rows of arrays. Used from notebook 20_map on.
 
-Three things become a `Problem`: COCO JSON (`coursekit.metrics.coco_json`), the samples of a training loop (`from_samples`), and
+Three things become `EvalInputs`: COCO JSON (`coursekit.metrics.coco_json`), the samples of a training loop (`from_samples`), and
 folders of annotation files (`coursekit.metrics.readers`). After that no evaluator needs to know where the boxes came from.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,8 @@ class Truths:
     """Ground truth of all images, one row a box, in file order.
 
     Args:
-        image: (G,) int64, index into `Problem.images`.
-        category: (G,) int64, index into `Problem.categories`.
+        image: (G,) int64, index into `EvalInputs.images`.
+        category: (G,) int64, index into `EvalInputs.categories`.
         xywh: (G, 4) float64, left, top, width, height in pixels.
         area: (G,) float64, square pixels as annotated (COCO: of the mask, not of the box).
         crowd: (G,) bool, the box is around a crowd (COCO).
@@ -36,24 +36,27 @@ class Truths:
 
 @dataclass(frozen=True)
 class Found:
-    """Detections of all images, one row a box, in file order: `score` is (D,) float64, the rest is as in `Truths`."""
+    """Detections of all images, one row a box, in file order: `score` is (D,) float64, the rest is as in `Truths`.
+
+    `area` may be left out: width x height, as COCO measures detections that are boxes.
+    """
 
     image: np.ndarray
     category: np.ndarray
     xywh: np.ndarray
     score: np.ndarray
+    area: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.area is None:
+            object.__setattr__(self, "area", self.xywh[:, 2] * self.xywh[:, 3])
 
     def __len__(self) -> int:
         return len(self.image)
 
-    @property
-    def area(self) -> np.ndarray:
-        """(D,) width times height: COCO measures detections so."""
-        return self.xywh[:, 2] * self.xywh[:, 3]
-
 
 @dataclass(frozen=True)
-class Problem:
+class EvalInputs:
     """Everything that decides an AP.
 
     Args:
@@ -92,8 +95,19 @@ class Problem:
                 raise ValueError(f"{what} number {row + 1} (image {image!r}) has {field} {got[row].tolist()}, expected {want}")
 
 
-def from_samples(targets: Sequence[dict], predictions: Sequence, classes: Sequence[str]) -> Problem:
-    """A `Problem` from what a training loop or a notebook holds. Images are in list order.
+def with_inclusive_corners(inputs: EvalInputs) -> EvalInputs:
+    """The same boxes where the right and bottom pixel belong to the box, as in Pascal VOC: one pixel wider and higher."""
+
+    def grown(rows):
+        xywh = rows.xywh + np.array([0.0, 0.0, 1.0, 1.0])
+        of_box = rows.area == rows.xywh[:, 2] * rows.xywh[:, 3]
+        return replace(rows, xywh=xywh, area=np.where(of_box, xywh[:, 2] * xywh[:, 3], rows.area))
+
+    return replace(inputs, truths=grown(inputs.truths), found=grown(inputs.found))
+
+
+def from_samples(targets: Sequence[dict], predictions: Sequence, classes: Sequence[str]) -> EvalInputs:
+    """`EvalInputs` from what a training loop or a notebook holds. Images are in list order.
 
     Args:
         targets: one dict an image: `boxes` (N, 4) xyxy pixels, `labels` (N,) 0-based; optional `area` (N,) (default: of the box),
@@ -112,7 +126,7 @@ def from_samples(targets: Sequence[dict], predictions: Sequence, classes: Sequen
     area = np.where(np.isnan(area), xywh[:, 2] * xywh[:, 3], area)  # NaN: the target gave no area
     truths = Truths(image, label, xywh, area, np.nan_to_num(crowd) != 0, np.nan_to_num(difficult) != 0)
     names = tuple(str(name) for name in classes)
-    return Problem(tuple(range(len(targets))), tuple(range(len(names))), names, truths, Found(*_join(found, 4)))
+    return EvalInputs(tuple(range(len(targets))), tuple(range(len(names))), names, truths, Found(*_join(found, 4)))
 
 
 def _rows(sample, number: int, argument: str, fields: tuple[str, ...], num_classes: int) -> list[np.ndarray]:

@@ -44,12 +44,14 @@ class RawImage:
         file: where it says so, for messages.
         picture: the picture's file, which must exist.
         size: (width, height) as stated, or None where the format does not state it.
+        header: of the picture, where the reader needed it already.
     """
 
     file: str
     picture: Path
     size: tuple[int, int] | None = None
     boxes: list[RawBox] = field(default_factory=list)
+    header: Header | None = None
 
 
 def to_number(text) -> float:
@@ -65,7 +67,7 @@ def to_number(text) -> float:
 def finish(raw: RawImage, image_id: int, classes: tuple[str, ...], problems: list[Problem]) -> ImageRecord | None:
     """The record of a raw image, or None (and a Problem) where its picture cannot be used."""
     try:
-        header = read_header(raw.picture)
+        header = raw.header or read_header(raw.picture)
     except PictureError as error:
         count = f"the picture and its {len(raw.boxes)} boxes" if raw.boxes else "the picture"
         problems.append(Problem(raw.file, "bad-picture", str(error), f"left out {count}"))

@@ -10,11 +10,12 @@ what was wrong with the files.
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import voc
+from . import coco, voc, yolo
 from .layout import Layout
-from .records import Annotations
+from .records import Annotations, Problem
+from .write import WRITERS
 
-FORMATS = {"voc": voc}
+FORMATS = {"voc": voc, "coco": coco, "yolo": yolo}
 LOOKED_FOR = """  VOC: Annotations/*.xml with JPEGImages (or images), XML files beside pictures, or folders train, val, test of those
   COCO: _annotations.coco.json, annotations/instances_*.json, or one JSON file with "images" and "annotations"
   YOLO: data.yaml, or images/ and labels/"""
@@ -71,3 +72,34 @@ def read_dataset(
         first = "".join(f"\n  {problem}" for problem in annotations.problems[:5])
         raise ValueError(f"{what} has no usable picture; {len(annotations.problems)} problems{', the first:' if first else ''}{first}")
     return annotations
+
+
+def write_dataset(annotations: Annotations, path: str | Path, format: str = "voc", split: str = "train") -> list[Problem]:
+    """Write annotations and copies of their pictures. Call it again with another split to add it to the same dataset.
+
+    Args:
+        annotations: of `read_dataset`, or made by code; its pictures must exist.
+        path: the dataset's folder; made where it does not exist.
+        format: ``"voc"``, ``"coco"`` or ``"yolo"``.
+        split: the name of the split.
+
+    Returns:
+        Notes on what the format cannot say: VOC has whole pixels, no crowds and no areas of masks; YOLO no flags at all.
+
+    Raises:
+        ValueError: an unknown format, a split that exists already, or other classes than the dataset at ``path`` has.
+    """
+    path = Path(path)
+    if format not in WRITERS:
+        raise ValueError(f"format must be one of {', '.join(WRITERS)}, got {format!r}")
+    if not split or Path(split).name != split or not split.isprintable():
+        raise ValueError(f"split must be a plain name such as 'train', got {split!r}")
+    if format == "yolo" and split not in yolo.SPLITS:
+        raise ValueError(f"split must be one of {', '.join(yolo.SPLITS)} in YOLO's format, got {split!r}")
+    for name in annotations.classes:
+        if not name or name != " ".join(name.split()) or not name.isprintable():
+            raise ValueError(f"classes must be printable names without spaces at their ends, got {name!r}")
+    lists = {"voc": f"ImageSets/Main/{split}.txt", "coco": f"annotations/instances_{split}.json", "yolo": f"labels/{split}"}
+    if (path / lists[format]).exists():
+        raise ValueError(f"{path} has a split {split!r} already ({lists[format]}); remove it, or write to another folder")
+    return WRITERS[format](annotations, path, split)

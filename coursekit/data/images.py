@@ -154,3 +154,28 @@ class PictureFolder:
     def with_stem(self, stem: str) -> list[Path]:
         """All pictures called so but for the suffix."""
         return self._by_stem.get(name_key(stem), [])
+
+
+class PictureFinder:
+    """Pictures by the file names that an annotation file gives, in the folders where people keep them."""
+
+    def __init__(self, bases: list[Path]):
+        self.bases = [base for base in dict.fromkeys(bases) if base.is_dir()]
+        self._folders: dict[Path, PictureFolder] = {}
+
+    def find(self, name: str) -> Path | None:
+        """The picture of this relative name, with or without its folders; None where there is none."""
+        name = name.replace("\\", "/")
+        for base in self.bases:
+            if (base / name).is_file():
+                self.bases.remove(base)
+                self.bases.insert(0, base)  # the next one is likely to lie in the same folder
+                return base / name
+        parts = name.rpartition("/")
+        folders = [base / parts[0] for base in self.bases] + self.bases
+        return next((picture for folder in folders if (picture := self._folder(folder).named(parts[2])) is not None), None)
+
+    def _folder(self, folder: Path) -> PictureFolder:
+        if folder not in self._folders:
+            self._folders[folder] = PictureFolder(folder)
+        return self._folders[folder]

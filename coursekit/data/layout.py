@@ -16,11 +16,15 @@ class Layout:
         format: ``"voc"``, ``"coco"`` or ``"yolo"``.
         root: its folder; no file name may lead out of it.
         splits: what each split is read from (a list of ids, a JSON file, folders). Empty where the dataset has no splits.
+        config: what its main file holds, where the format has one (YOLO's data.yaml).
+        config_file: that file.
     """
 
     format: str
     root: Path
     splits: dict[str, object] = field(default_factory=dict)
+    config: dict = field(default_factory=dict)
+    config_file: Path | None = None
 
     def relative(self, path: Path) -> str:
         """The path as messages name it."""
@@ -28,6 +32,12 @@ class Layout:
 
 
 ALIASES = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "testing": "test"}
+
+
+def split_folders(root: Path) -> list[Path]:
+    """The folders directly in this one that are called like a split."""
+    names = {"train", "val", "test", "trainval", *ALIASES}
+    return [folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name.casefold() in names]
 
 
 def choose_splits(layout: Layout, split: str | None) -> list[str]:

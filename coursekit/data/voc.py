@@ -13,34 +13,38 @@ from defusedxml.ElementTree import fromstring
 
 from .clean import RawBox, RawImage, finish, to_number
 from .images import PictureFolder, name_key
-from .layout import Layout, choose_splits, last_part, leads_outside, read_text
+from .layout import Layout, choose_splits, last_part, leads_outside, read_text, split_folders
 from .records import Annotations, Problem
 
 XML_FOLDERS = ("annotations", "xmls", "xml", "labels")
 PICTURE_FOLDERS = ("jpegimages", "images", "imgs", "img", "pictures")
 
 
-def _subfolder(root: Path, names: tuple[str, ...]) -> Path | None:
-    """The first of these subfolders that exists, letter case ignored."""
+def _subfolders(root: Path, names: tuple[str, ...]) -> list[Path]:
+    """Those of these subfolders that exist, letter case ignored."""
     have = {entry.name.casefold(): entry for entry in sorted(root.iterdir()) if entry.is_dir()}
-    return next((have[name] for name in names if name in have), None)
+    return [have[name] for name in names if name in have]
 
 
-def _has_xml(folder: Path | None) -> bool:
-    return folder is not None and next(folder.glob("*.xml"), None) is not None
+def _xml_folder(root: Path) -> Path | None:
+    """Where the XML files lie: in the folder itself or in one made for them."""
+    return next((folder for folder in (root, *_subfolders(root, XML_FOLDERS)) if _has_xml(folder)), None)
+
+
+def _has_xml(folder: Path) -> bool:
+    return next(folder.glob("*.xml"), None) is not None
 
 
 def find(root: Path) -> Layout | None:
     """A VOC dataset whose top folder is this: Annotations with ImageSets, XML beside pictures, or a folder of those for each split."""
     if not root.is_dir():
         return None
-    xml_folder = root if _has_xml(root) else _subfolder(root, XML_FOLDERS)
-    if _has_xml(xml_folder):
+    if _xml_folder(root) is not None:
         lists = sorted((root / "ImageSets" / "Main").glob("*.txt"))
         stems = {path.stem for path in lists}
         # VOC also has lists for each class, person_train.txt beside train.txt
         return Layout("voc", root, {path.stem: path for path in lists if path.stem.rpartition("_")[2] not in stems or "_" not in path.stem})
-    splits = {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and _has_xml(folder)}
+    splits = {folder.name: folder for folder in split_folders(root) if _has_xml(folder)}
     return Layout("voc", root, splits) if splits else None
 
 
@@ -59,8 +63,8 @@ def _jobs(layout: Layout, split: str | None) -> list[tuple[tuple[Path, Path], li
     names = choose_splits(layout, split)
     if any(source.is_dir() for source in layout.splits.values()):  # a folder for each split
         return [((layout.splits[name], layout.splits[name]), None) for name in names]
-    xml_folder = layout.root if _has_xml(layout.root) else _subfolder(layout.root, XML_FOLDERS)
-    folders = (xml_folder, _subfolder(layout.root, PICTURE_FOLDERS) or xml_folder)
+    xml_folder = _xml_folder(layout.root)
+    folders = (xml_folder, next(iter(_subfolders(layout.root, PICTURE_FOLDERS)), xml_folder))
     return [(folders, None if split is None else [layout.splits[name] for name in names])]
 
 
@@ -73,7 +77,8 @@ def _read_folder(layout: Layout, xml_folder: Path, picture_folder: Path, lists: 
         raw = _read_one(layout, xml, pictures, problems)
         if raw is not None and raw.picture in raws:
             text = f"{raw.picture.name} is annotated in {raws[raw.picture].file} already"
-            problems.append(Problem(raw.file, "duplicate-image", text, "left out this file"))
+            problems.append(Problem(raw.file, "duplicate-image", text, f"put its {len(raw.boxes)} boxes with the first's"))
+            raws[raw.picture].boxes.extend(raw.boxes)
         elif raw is not None:
             raws[raw.picture] = raw
     if lists is None:

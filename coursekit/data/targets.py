@@ -10,7 +10,7 @@ from torch import Tensor
 Target = dict[str, object]
 
 # The fields with one row for each box. They live and die together; whatever else a target holds belongs to the image.
-PER_BOX = ("boxes", "labels", "area", "iscrowd", "difficult", "scores")
+PER_BOX = ("boxes", "labels", "area", "iscrowd", "difficult", "truncated", "scores")
 
 
 def empty_target(image_id: int = 0) -> Target:

@@ -1,5 +1,121 @@
-"""Commands, registered on the one app."""
+"""`coursekit eval`: the AP of detections against ground truth. Imports no torch."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+COCO_MEANINGS = {
+    "AP": "mean over IoU 0.50, 0.55, ..., 0.95",
+    "AP50": "at IoU 0.50",
+    "AP75": "at IoU 0.75",
+    "APs": "small objects, to 32 x 32",
+    "APm": "medium objects, to 96 x 96",
+    "APl": "large objects",
+    "AR1": "recall, 1 detection an image and class",
+    "AR10": "recall, 10 detections",
+    "AR100": "recall, 100 detections",
+    "ARs": "recall, small objects",
+    "ARm": "recall, medium objects",
+    "ARl": "recall, large objects",
+}
+VOC_MEANINGS = {"mAP": "mean of the classes' AP"}
+
+
+def evaluate(
+    truth: Annotated[Path, typer.Argument(metavar="GT", help="Ground truth: COCO JSON, or a folder of Pascal VOC .xml or of .txt.")],
+    detections: Annotated[Path, typer.Argument(metavar="DT", help="Detections: COCO results JSON, or a folder of .txt: class score box.")],
+    output: Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Write the numbers to this file.")] = None,
+    protocol: Annotated[Literal["coco", "voc2007", "voc2010"], typer.Option(help="COCO's 101 points, VOC's 11 or all points.")] = "coco",
+    iou: Annotated[float, typer.Option(min=0.0, max=1.0, help="IoU threshold of the VOC protocols.")] = 0.5,
+    per_class: Annotated[bool, typer.Option("--per-class", help="A row for each class.")] = False,
+    box_format: Annotated[Literal["xyxy", "xywh", "cxcywh"], typer.Option(help="Boxes in .txt files; cxcywh is YOLO's.")] = "xyxy",
+    names: Annotated[Path | None, typer.Option(help="File of class names, one a line, where .txt files hold numbers.")] = None,
+    inclusive: Annotated[
+        bool | None, typer.Option("--plus-one/--no-plus-one", help="Right and bottom pixel belong to the box. Default: in folders.")
+    ] = None,
+    detection_areas: Annotated[
+        bool, typer.Option("--detection-areas", help="COCO: take the detections' own area, not that of the box.")
+    ] = False,
+) -> None:
+    """AP of detections against ground truth, to the last bit as pycocotools counts it (or as Pascal VOC does)."""
+    from ..metrics.detection import evaluate_inputs
+    from ..metrics.report import report, write_json
+    from ..metrics.voc import voc_evaluate
+
+    inputs = _read(truth, detections, box_format, names, inclusive, detection_areas)
+    result = evaluate_inputs(inputs) if protocol == "coco" else voc_evaluate(inputs, protocol, iou)
+    for note in result.notes:
+        typer.secho(f"note: {note}", fg="yellow", err=True)
+    numbers = report(result)
+    _print_tables(numbers, inputs, per_class)
+    if output is not None:
+        write_json(numbers, output)
+        typer.echo(f"written to {output}")
+
+
+def _read(truth: Path, detections: Path, box_format: str, names: Path | None, inclusive: bool | None, detection_areas: bool):
+    from ..metrics.coco_json import from_coco
+    from ..metrics.inputs import with_inclusive_corners
+    from ..metrics.readers import read_folders
+
+    for path in (truth, detections):
+        if not path.exists():
+            raise ValueError(f"{path} does not exist")
+    if truth.is_dir() != detections.is_dir():
+        raise ValueError(f"GT and DT must be two JSON files or two folders, got a {'folder' if truth.is_dir() else 'file'} and another")
+    if truth.is_dir():
+        lines = None if names is None else [line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return read_folders(truth, detections, box_format, lines, inclusive is not False)
+    ground_truth, found = _load(truth), _load(detections)
+    try:
+        inputs = from_coco(ground_truth, found, detection_areas)
+    except ValueError as error:
+        raise ValueError(f"{truth} with {detections}: {error}") from None
+    return with_inclusive_corners(inputs) if inclusive else inputs
+
+
+def _load(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is not COCO JSON: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+
+
+def _print_tables(numbers: dict, inputs, per_class: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    coco = numbers["protocol"] == "coco"
+    how = "COCO" if coco else f"{numbers['protocol']} at IoU {numbers['iou']:g}"
+    typer.echo(f"{how}: {len(inputs.truths)} truths, {len(inputs.found)} detections, {len(inputs.images)} images")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # a file or a pipe: do not fold the table
+    table = Table("number", "value", "what it is")
+    for name, meaning in (COCO_MEANINGS if coco else VOC_MEANINGS).items():
+        table.add_row(name, _shown(numbers[name]), meaning)
+    console.print(table)
+    if per_class:
+        kinds = ["truths", "detections", "AP", "AP50", "AP75", "APs", "APm", "APl", "AR100"] if coco else ["truths", "right", "wrong", "AP"]
+        table = Table("class", *kinds)
+        for row in numbers["per_class"]:
+            table.add_row(row["name"], *(_shown(row[kind]) for kind in kinds))
+        console.print(table)
+
+
+def _shown(value: float | int | None) -> str:
+    """Four digits; a dash where there was nothing to find."""
+    if isinstance(value, int):
+        return str(value)
+    return "-" if value is None or value == -1 else f"{value:.4f}"
 
 
 def register(app):
     """Add this module's commands to the app."""
+    app.command("eval")(evaluate)

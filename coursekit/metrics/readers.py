@@ -44,7 +44,9 @@ def read_folders(
     if not files:
         raise ValueError(f"{truth} must hold .xml or .txt files of truth, one an image, got none")
     images = tuple(p.stem for p in files)
-    unknown = [p.name for p in found_files if p.stem not in set(images)]
+    if len(set(images)) < len(images):
+        raise ValueError(f"{truth} must hold one file of truth an image, got two for {max(images, key=images.count)}")
+    unknown = [p.name for p in found_files if p.stem not in images]
     if unknown:
         raise ValueError(f"{detections} has {len(unknown)} files without a file of truth, the first {unknown[0]}")
     sizes: dict[str, tuple[float, float]] = {}
@@ -60,8 +62,10 @@ def read_folders(
 def _inputs(images, classes, truth_rows, found_rows, inclusive) -> EvalInputs:
     """Rows (image, class, box xywh, difficult) and (image, class, box xywh, score) as arrays."""
 
+    position = {name: n for n, name in enumerate(images)}
+
     def columns(rows):
-        image = np.array([images.index(row[0]) for row in rows], dtype=np.int64)
+        image = np.array([position[row[0]] for row in rows], dtype=np.int64)
         label = np.array([classes.index(row[1]) for row in rows], dtype=np.int64)
         return image, label, np.array([row[2] for row in rows], dtype=np.float64).reshape(-1, 4), np.array([row[3] for row in rows])
 
@@ -86,16 +90,15 @@ def _read_xml(path: Path, sizes: dict) -> list[tuple]:
     try:
         root = fromstring(path.read_bytes())
         sizes[path.stem] = (float(root.findtext("size/width", "nan")), float(root.findtext("size/height", "nan")))
-        rows = []
-        for thing in root.findall("object"):
-            corners = [float(thing.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-            rows.append(
-                (thing.findtext("name").strip(), _to_xywh(corners, "xyxy", path, ""), thing.findtext("difficult", "0").strip() == "1")
-            )
-        return rows
+        return [_read_object(thing, path) for thing in root.findall("object")]
     except (ParseError, TypeError, AttributeError, DefusedXmlException) as error:
         raise ValueError(f"{path} is not a Pascal VOC annotation ({type(error).__name__}: {error})") from None
-    return rows
+
+
+def _read_object(thing, path: Path) -> tuple:
+    corners = [float(thing.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+    difficult = thing.findtext("difficult", "0").strip() == "1"
+    return thing.findtext("name").strip(), _to_xywh(corners, "xyxy", path, ""), difficult
 
 
 def _read_truth(path: Path, box_format: str, sizes: dict) -> list[tuple]:
@@ -149,5 +152,7 @@ def _to_xywh(box: list[float], box_format: str, path: Path, line, size: tuple[fl
         width, height = box[2] * size[0], box[3] * size[1]
         return [box[0] * size[0] - width / 2, box[1] * size[1] - height / 2, width, height]
     if box[2] < box[0] or box[3] < box[1]:
-        raise ValueError(f"{path}{f' line {line}' if line else ''}: right is left of left or bottom above top in {box}; is this xywh?")
+        raise ValueError(
+            f"{path}{f' line {line}' if line else ''}: left, top, right, bottom {box} end before they begin; is this --box-format xywh?"
+        )
     return [box[0], box[1], box[2] - box[0], box[3] - box[1]]

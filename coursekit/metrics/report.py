@@ -1,0 +1,50 @@
+"""An evaluation as a dict for JSON, and as a file. Used by the command line and by training."""
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+
+from .detection import CocoResult
+from .voc import VocResult
+
+
+def report(result: CocoResult | VocResult) -> dict:
+    """What JSON can hold. COCO: the twelve numbers on top. VOC: `mAP`. Both: `protocol`, `per_class`, `notes`. NaN becomes null."""
+    if isinstance(result, CocoResult):
+        return {**result.summary, "protocol": "coco", "per_class": result.per_class, "notes": list(result.notes)}
+    per_class = [
+        {
+            "name": c.name,
+            "truths": c.truths,
+            "right": int(c.right.sum()),
+            "wrong": int((~c.right).sum()),
+            "AP": _number(c.AP),
+            "precision": c.precision.tolist(),
+            "recall": c.recall.tolist(),
+        }
+        for c in result.classes
+    ]
+    head = {"mAP": _number(result.mAP), "protocol": result.protocol, "iou": result.iou_threshold}
+    return {**head, "per_class": per_class, "notes": list(result.notes)}
+
+
+def write_json(data: dict, path: str | Path) -> None:
+    """Write JSON under a temporary name, then rename: a reader sees the old file or the new one, never half of one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+        os.chmod(temporary, 0o644)  # mkstemp's files are for the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -44,7 +44,10 @@ def _picture_style() -> None:
     """Pictures sharp enough to read and small enough to load; nothing that a learner's own settings would miss."""
     import matplotlib
 
+    from coursekit.plots import inline
+
     matplotlib.rcParams.update({"figure.dpi": 96, "axes.titlesize": 11, "axes.grid": False, "image.interpolation": "nearest"})
+    inline.install()
 
 
 def band(name: str, value: float, at_least: float | None = None, at_most: float | None = None) -> float:

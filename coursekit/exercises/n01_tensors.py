@@ -25,17 +25,21 @@ def to_chw_cases(generator):
         yield "random", (_random_image(generator, height, width, 3),)
 
 
+def _with_channels(image):
+    return image if image.ndim == 3 else image[:, :, None]
+
+
 def chw_by_reshape(image):
-    channels = image.shape[2] if image.ndim == 3 else 1
-    return image.reshape(channels, *image.shape[:2])
+    height, width, channels = _with_channels(image).shape
+    return image.reshape(channels, height, width)
 
 
 def chw_rows_and_columns_swapped(image):
-    return images.to_chw(image).transpose(1, 2)
+    return _with_channels(image).permute(2, 1, 0)
 
 
-def chw_one_step(image):
-    return image.permute(1, 2, 0) if image.ndim == 3 else image[None]
+def chw_permute_read_backwards(image):
+    return _with_channels(image).permute(1, 2, 0)
 
 
 def chw_as_float(image):
@@ -65,7 +69,7 @@ to_chw_exercise = Exercise(
         ),
         Misconception(
             "permute-read-backwards",
-            wrong=chw_one_step,
+            wrong=chw_permute_read_backwards,
             hint="permute asks which old axis comes first, which second; you wrote where each axis goes. "
             "The channels are the old axis 2: where must the 2 stand?",
         ),

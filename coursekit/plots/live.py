@@ -5,6 +5,7 @@ Both travel in one output, and whoever shows the notebook takes the richest kind
 
 import base64
 import io
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ def png(figure: Figure) -> bytes:
 
 
 def has_kernel() -> bool:
-    """Whether we run in a Jupyter kernel that has ipywidgets: only there can a widget answer."""
+    """Whether we run in a Jupyter kernel that has ipywidgets, only there can a widget answer, and COURSEKIT_WIDGETS is not 0."""
+    if os.environ.get("COURSEKIT_WIDGETS") == "0":
+        return False
     try:
         import ipywidgets  # noqa: F401
         from IPython import get_ipython

@@ -35,7 +35,7 @@ def show_channels(image: Tensor, title: str = "One image, three channels") -> Fi
     """
     if image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(f"image must have shape (3, H, W), got {tuple(image.shape)}")
-    figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), layout="constrained")
     axes[0].imshow(_shown(image))
     axes[0].set_title("RGB")
     for index, (ax, name) in enumerate(zip(axes[1:], CHANNELS, strict=True)):
@@ -117,6 +117,7 @@ def _number_grid(ax, values: Tensor, real: np.ndarray, title: str) -> None:
             text = f"{values[row, column]:g}" if own else f"({values[row, column]:g})"
             ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color="black" if own else "#666666")
     ax.set(xlim=(-0.05, columns + 0.05), ylim=(rows + 0.05, -0.05), aspect="equal", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
     ax.set_title(title, fontsize=10)
     ax.set_xlabel("axis 1")
     ax.set_ylabel("axis 0")

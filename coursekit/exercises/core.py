@@ -133,7 +133,8 @@ def exercises_of(number: str) -> list[Exercise]:
     from coursekit import exercises
 
     names = [m.name for m in pkgutil.iter_modules(exercises.__path__) if re.fullmatch(rf"n{re.escape(number)}_\w+", m.name)]
-    return [e for name in sorted(names) for e in exercises_in(importlib.import_module(f"coursekit.exercises.{name}"))]
+    found = [e for name in sorted(names) for e in exercises_in(importlib.import_module(f"coursekit.exercises.{name}"))]
+    return list(dict.fromkeys(found))  # one module may import another's
 
 
 def find(name: str | Exercise) -> Exercise:

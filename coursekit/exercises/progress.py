@@ -150,8 +150,15 @@ def progress_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def progress_table():
-    """The same as a rich Table for `coursekit progress`, predictions in the caption."""
+def progress_table() -> None:
+    """Print the rows as a table; what `coursekit progress` does."""
+    from rich.console import Console
+
+    Console().print(as_table())
+
+
+def as_table():
+    """The rows as a rich Table, with the predictions in its caption."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,5 +1,24 @@
 """`coursekit data`: check a folder, list and fetch known datasets."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: check your own, list and fetch known ones.")
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="The dataset's folder (or the one above it), or its JSON or YAML file.")],
+    format: Annotated[str | None, typer.Option(help="voc, coco or yolo, where a folder holds more than one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows listed for each kind of problem.")] = 20,
+    json: Annotated[Path | None, typer.Option(help="Write the report to this file; - for standard output.")] = None,
+):
+    """Report what is in a dataset and what is wrong with it. Exit code 0: nothing to fix, 1: something was, 2: it cannot be read."""
+    from coursekit.data.check import check_dataset
+    from coursekit.data.report import print_report
+
+    report = check_dataset(path, format)
+    print_report(report, limit, json)
+    raise typer.Exit(report.exit_code)

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 )
 MAX_PIXELS = 80_000_000  # a few kilobytes of PNG can unpack to gigabytes; below Pillow's own warning at 89 million
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 ORIENTATION = 0x0112  # the EXIF tag: 1 = upright … 5 to 8 swap width and height
 
 
@@ -74,7 +83,10 @@ def read_header(path: str | Path) -> Header:
     """
     with _open(Path(path)) as picture:
         orientation = _orientation(picture)
-        width, height = picture.size if orientation < 5 else picture.size[::-1]
+        stored = picture.size
+        if picture.format == "TIFF":  # newer versions of Pillow turn the size of a TIFF themselves, older ones do not
+            stored = tuple(int(picture.tag_v2[tag]) for tag in (256, 257))
+        width, height = stored if orientation < 5 else stored[::-1]
         return Header(width, height, orientation, picture.format or "", picture.mode)
 
 
@@ -99,8 +111,9 @@ def load_image(path: str | Path) -> np.ndarray:
             picture.load()
         except Exception as error:  # each of Pillow's decoders has its own exceptions
             raise PictureError(f"{path}: the picture is damaged or cut short: {error}") from None
-        if _orientation(picture) != 1:
-            picture = ImageOps.exif_transpose(picture)
+        turn = TURNS.get(_orientation(picture))  # a TIFF was turned by its decoder already, and says so now
+        if turn is not None:
+            picture = picture.transpose(turn)
         pixels = np.asarray(_to_rgb(picture, path))
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

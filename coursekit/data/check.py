@@ -1,0 +1,196 @@
+"""What is in a dataset, and what is wrong with it: `coursekit data check PATH`.
+
+Reading a dataset fixes what it can and keeps a record of it; the check reads all splits, decodes every picture, and adds
+what a reader need not mind but a person should see: boxes drawn twice, one picture in two splits, classes that never occur.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .formats import FORMATS, find_dataset
+from .images import PictureError, load_image, read_header
+from .layout import Layout
+from .records import Annotations, ImageRecord, Problem
+
+NEAR = 0.8  # two boxes of one class that overlap more than this are seldom two objects
+TINY = 2.0  # px
+ORDER = ("train", "val", "valid", "trainval", "test")
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png",), "BMP": (".bmp", ".dib"), "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"), "WEBP": (".webp",), "MPO": (".jpg", ".jpeg"), "PPM": (".ppm", ".pgm", ".pbm"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Split:
+    """Counts of one split: pictures, pictures without objects, and boxes by class."""
+
+    name: str
+    pictures: int
+    empty: int
+    boxes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check_dataset` found.
+
+    Args:
+        path: the dataset's folder.
+        format: ``"voc"``, ``"coco"`` or ``"yolo"``.
+        classes: names in the order of the labels.
+        splits: counts; one named ``all`` where the dataset is not split.
+        sizes: for each class that has boxes, the least, median and greatest width and height in pixels.
+        problems: what was fixed or left out, then the notes.
+    """
+
+    path: str
+    format: str
+    classes: tuple[str, ...]
+    splits: list[Split]
+    sizes: dict[str, dict[str, list[float]]]
+    problems: list[Problem]
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing had to be fixed; notes may remain. 1: something had to be."""
+        return int(any(not problem.note for problem in self.problems))
+
+    def to_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self) | {"exit_code": self.exit_code, "counts": dict(Counter(problem.kind for problem in self.problems))}
+
+
+def check_dataset(path: str | Path, format: str | None = None) -> Report:
+    """Read all of a dataset, decode its pictures and report.
+
+    Args:
+        path: as for `formats.read_dataset`, and format likewise.
+
+    Raises:
+        ValueError: where there is no dataset, or not one split of it can be read.
+    """
+    layout = find_dataset(path, format)
+    read, problems, parts = FORMATS[layout.format].read, [], {}
+    for name in [*layout.splits, *([None] if layout.format == "voc" or not layout.splits else [])]:  # VOC: also what no list names
+        try:
+            parts[name] = read(layout, name)
+        except ValueError as error:
+            problems.append(Problem(str(layout.root), "unreadable", str(error), f"left out {name or 'the rest'}"))
+    if not parts:
+        raise ValueError(problems[0].detail)
+    problems += [problem for annotations in parts.values() for problem in annotations.problems]
+    records = {record.path: record for annotations in parts.values() for record in annotations.images}
+    classes = next(iter(parts.values())).classes
+    problems += _pictures(layout, list(records.values()))
+    problems += _shared_pictures(layout, {name: part for name, part in parts.items() if name})
+    problems += [problem for record in records.values() for problem in _boxes(layout, record, classes)]
+    everything = Annotations(classes, _renumbered(records.values()))
+    problems += _class_names(layout, everything)
+    named = sorted((name for name in parts if name), key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    splits = [_count(name, parts[name]) for name in named] or [_count("all", everything)]
+    ordered = sorted(dict.fromkeys(problems), key=lambda problem: (problem.note, problem.kind, problem.file))
+    return Report(str(layout.root), layout.format, classes, splits, _sizes(everything), ordered)
+
+
+def _renumbered(records) -> list[ImageRecord]:
+    names = ("path", "width", "height", "boxes", "labels", "area", "iscrowd", "difficult", "truncated")
+    return [ImageRecord(image_id=n, **{name: getattr(record, name) for name in names}) for n, record in enumerate(records, start=1)]
+
+
+def _count(name: str, annotations: Annotations) -> Split:
+    empty = sum(len(record) == 0 for record in annotations.images)
+    return Split(name, len(annotations), empty, annotations.count_boxes())
+
+
+def _sizes(annotations: Annotations) -> dict[str, dict[str, list[float]]]:
+    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(record.boxes for record in annotations.images)])
+    labels = np.concatenate([np.zeros(0, np.int64), *(record.labels for record in annotations.images)])
+    sizes = {}
+    for label, name in enumerate(annotations.classes):
+        sides = (boxes[:, 2:] - boxes[:, :2])[labels == label]  # (N, 2)
+        if len(sides):
+            low, middle, high = sides.min(axis=0), np.median(sides, axis=0), sides.max(axis=0)
+            sizes[name] = {side: [float(v[i]) for v in (low, middle, high)] for i, side in enumerate(("width", "height"))}
+    return sizes
+
+
+def _pictures(layout: Layout, records: list[ImageRecord]) -> list[Problem]:
+    """Decodes every picture: damaged ones, names that say another kind, and how many were converted."""
+    problems, modes = [], defaultdict(list)
+    for record in records:
+        file = layout.relative(record.path)
+        try:
+            header = read_header(record.path)
+            load_image(record.path)
+        except PictureError as error:
+            problems.append(Problem(file, "bad-picture", str(error), "none: reading it will fail; replace or remove it"))
+            continue
+        if record.path.suffix.lower() not in SUFFIXES.get(header.format, (record.path.suffix.lower(),)):
+            text = f"it is a {header.format} named {record.path.suffix}"
+            problems.append(Problem(file, "wrong-suffix", text, "read by its content", note=True))
+        if header.mode != "RGB":
+            modes[header.mode].append(file)
+    for mode, files in sorted(modes.items()):
+        problems.append(Problem(files[0], "not-rgb", f"{len(files)} pictures are {mode}, this is the first", "read as RGB", note=True))
+    return problems
+
+
+def _shared_pictures(layout: Layout, parts: dict[str, Annotations]) -> list[Problem]:
+    """Pictures whose bytes lie in two splits, or twice in one: what was trained on would be tested on."""
+    wholes = {"trainval"} if {"train", "val"} & set(parts) else set()
+    places: dict[str, dict[Path, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, annotations in parts.items():
+        for record in annotations.images if name not in wholes else ():
+            places[hashlib.sha256(record.path.read_bytes()).hexdigest()][record.path].append(name)
+    problems = []
+    for paths in places.values():
+        where = [(layout.relative(path), name) for path, names in paths.items() for name in names]
+        if len(where) > 1:
+            text = "the same picture as " + ", ".join(f"{file} in {name}" for file, name in where[1:])
+            problems.append(Problem(f"{where[0][0]} in {where[0][1]}", "same-picture", text, "kept all", note=True))
+    return problems
+
+
+def _boxes(layout: Layout, record: ImageRecord, classes: tuple[str, ...]) -> list[Problem]:
+    file = layout.relative(record.path)
+    problems = [
+        Problem(file, "near-duplicate", f"{classes[record.labels[i]]} boxes {i} and {j} overlap with IoU {iou:.2f}", "kept both", note=True)
+        for i, j, iou in near_duplicates(record)
+    ]
+    tiny = int(((record.boxes[:, 2:] - record.boxes[:, :2]).min(axis=1, initial=np.inf) < TINY).sum())
+    if tiny:
+        problems.append(Problem(file, "tiny", f"{tiny} boxes are less than {TINY:g} pixels wide or high", "kept", note=True))
+    return problems
+
+
+def near_duplicates(record: ImageRecord) -> list[tuple[int, int, float]]:
+    """Pairs of boxes of one class with IoU > 0.8, as (index, index, IoU); crowd regions, which overlap by nature, apart."""
+    boxes = record.boxes.astype(np.float64)
+    overlap = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    shared = overlap.clip(min=0).prod(axis=2)  # (N, N)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    iou = shared / (area[:, None] + area[None, :] - shared)
+    candidates = (
+        (iou > NEAR)
+        & (record.labels[:, None] == record.labels[None, :])
+        & ~(record.iscrowd[:, None] | record.iscrowd[None, :]).astype(bool)
+    )
+    return [(int(i), int(j), float(iou[i, j])) for i, j in np.argwhere(np.triu(candidates, k=1))]
+
+
+def _class_names(layout: Layout, annotations: Annotations) -> list[Problem]:
+    alike = defaultdict(list)
+    for name in annotations.classes:
+        alike["".join(filter(str.isalnum, name.casefold())) or name].append(name)
+    problems = [
+        Problem(str(layout.root), "similar-classes", " and ".join(map(repr, names)), "kept apart", note=True)
+        for names in alike.values()
+        if len(names) > 1
+    ]
+    unused = [name for name, count in annotations.count_boxes().items() if count == 0]
+    return problems + [Problem(str(layout.root), "unused-class", f"{name!r} has no boxes", "kept", note=True) for name in unused]

@@ -1,0 +1,857 @@
+# %% [markdown]
+# # 19 · YOLO: one look, all the boxes
+#
+# The detectors before this one looked many times: at every window, at every proposal. This one looks **once**. Every cell of three maps says
+# at the same moment *what* is there and *where* its box ends, and what is left is tidying up. It is the family that runs in most cameras today,
+# and by the end of this notebook none of it is a black box: you will have written its block, its decoding, its loss, the rule that decides which
+# cell answers for which object, and its averaging, and trained it yourself.
+#
+# | you will learn | you will build |
+# |---|---|
+# | dense prediction, and how it becomes a few boxes | `decode`: from distances to boxes |
+# | backbone, neck, head: who does what | `csp`: the block of the backbone |
+# | why plain IoU is a bad loss; DIoU, CIoU | `complete_iou` |
+# | which cell answers for which object: task-aligned assignment | `assign` |
+# | warm-up, cosine, averaged weights | `ema` |
+# | suppression that does not lose the second of two neighbours | `soft_nms` |
+# | v1 to v8 and on, as a history of answers | |
+# | training on a folder of your own, and reading what the run wrote | |
+#
+# **Time** about 5 minutes of computing on 2 CPU cores, under one on a GPU; about four hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Before you start** you know boxes, IoU and NMS (notebook 13), convolution and batch normalisation.
+
+# %%
+from coursekit.notebook import at, band, check, predict, reveal, start
+
+start("19_yolo")
+
+# %%
+import copy
+import math
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+from coursekit.boxes import box_iou, generalized_box_iou
+from coursekit.data.signs import SignScenes, write_signs
+from coursekit.plots.images import show_boxes, show_images
+from coursekit.plots.yolo import show_curves, show_levels, show_owners, show_table
+from coursekit.training.schedule import warmup_cosine
+from coursekit.yolo.decode import detections
+from coursekit.yolo.decode import decode as decode_raw
+from coursekit.yolo.layers import CSP, Bottleneck, Conv
+from coursekit.yolo.model import YOLO
+from coursekit.yolo.predict import load_shipped
+
+# %% [markdown]
+# ### Before we begin: three questions about earlier notebooks
+#
+# <details><summary>Two boxes share half of each. Is their IoU 0.5?</summary>
+#
+# No, a third: the shared part counts once in the union. Half over half is 4 / 12.
+# </details>
+#
+# <details><summary>NMS with threshold 0.6 meets two boxes of one class with IoU 0.7, scores 0.9 and 0.8. What is left?</summary>
+#
+# The first. The second overlaps a better one by more than 0.6 and goes. If they are two real objects, one of them is now missed. Section 9 comes back to this.
+# </details>
+#
+# <details><summary>A convolution with stride 2 and padding 1 meets a map of 20 x 32. What comes out?</summary>
+#
+# 10 x 16. Five such halvings in a row divide a side by 32, which is why our images must be multiples of 32.
+# </details>
+
+# %% [markdown]
+# ## 1. Every cell has an opinion
+#
+# Start at the end: the detector that comes with the course, and a scene it has never seen. It was trained by exactly the code below.
+
+# %%
+detector = load_shipped()
+scenes = SignScenes(50, seed=190)
+image, truth = scenes[3]
+with torch.no_grad():
+    raw = detector(image[None])
+print("class logits ", tuple(raw.logits.shape), " one row per cell, one column per class")
+print("distances    ", tuple(raw.sides.shape), " left, top, right, bottom of each cell's box")
+print("cells        ", " + ".join(f"{256 // s} x {256 // s}" for s in (8, 16, 32)), "=", len(raw.centres))
+
+# %% [markdown]
+# The image is 256 x 256. The network cuts it into cells three times: fine ones of 8 pixels, middle ones of 16, coarse ones of 32. **Each** of the
+# 1,344 cells says how sure it is of every class, and how far it is from its centre to the four sides of the box. That is **dense prediction**
+# (밀집 예측): no proposals, no windows, no second look.
+#
+# What a cell says about classes are **logits** (로짓); a sigmoid (시그모이드) turns each into a confidence between 0 and 1. Here is the best of each cell:
+
+# %%
+boxes, scores = decode_raw(raw)
+show_levels(image, scores[0])
+# %% [markdown]
+# Small signs light up on the fine map, large ones on a coarse map, and nearly everything is dark. A few lit cells around each object all mean the
+# same object. So three steps lead from **dense to sparse**:
+
+# %%
+predict(
+    "19.q1",
+    "1,344 cells, each with a box and a score for every class. How many boxes are above confidence 0.25, before any suppression?",
+    ["more than 1,000", "100 to 1,000", "fewer than 100"],
+)
+
+# %%
+every = scores[0].numel()
+above = int((scores[0] > 0.25).sum())
+found = detections(raw, confidence=0.25)[0]
+print(f"{every} scores -> {above} above 0.25 -> {len(found)} after suppression; really there: {len(truth['boxes'])}")
+
+# %%
+reveal(
+    "19.q1",
+    answer=0 if above > 1000 else 1 if above >= 100 else 2,
+    because=f"{above} of {every} scores: a trained detector is quiet nearly everywhere.",
+)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
+loud = scores[0].max(dim=1).values > 0.25
+show_boxes(image, truth["boxes"], truth["labels"], classes=scenes.classes, ax=axes[0], title="truth")
+show_boxes(image, boxes[0][loud], ax=axes[1], title=f"{int(loud.sum())} cells above 0.25")
+show_boxes(image, found.boxes, found.labels, found.scores, scenes.classes, ax=axes[2], title="after suppression")
+# %% [markdown]
+# ## 2. A history of answers
+#
+# "Which YOLO is best?" is the wrong question to begin with. Each version answered a question that the one before had left open. Learn the questions:
+#
+# | version, year | the question | the answer |
+# |---|---|---|
+# | v1, 2015 | can one network see all boxes in one pass? | a 7 x 7 grid; each cell names one class and two boxes |
+# | v2, 2016 | why do the boxes fit so badly? | **anchors** (앵커): start from typical box shapes, predict the difference |
+# | v3, 2018 | why are small objects missed? | three scales, each with a map of its own (feature pyramid) |
+# | v4, 2020 | what helps without making it slower? | **CSP** backbone, **PAN** neck, **mosaic** images, **CIoU** loss |
+# | v5, 2020 | why can nobody else train it? | v4's ideas as good software: settings, exports, run folders |
+# | YOLOX, 2021 | do we need anchors? | no: a cell's centre is enough; class and box get branches of their own; a better assignment |
+# | v6, v7, 2022 | how do we train a wider network and run a slim one? | branches that are merged after training |
+# | v8, 2023 | which of all that is worth keeping? | anchor-free, decoupled head without "objectness", **task-aligned assignment** |
+# | v10 and on, 2024 | can suppression go too? | a second head with one cell per object, trained along |
+#
+# What you build here has the structure of the 2023 answer: anchor-free, three scales, CSP, PAN, decoupled head, task-aligned assignment, CIoU. It is written
+# from the papers and is small: 0.9 million parameters.
+#
+# > **A myth.** "An anchor is a filter." It is not: an anchor is a *box*, four numbers that were chosen before training and never learned. A filter is
+# > weights that are learned. Our detector has filters and no anchors at all.
+
+# %% [markdown]
+# ## 3. The backbone: pixels become features
+#
+# The brick is convolution, batch normalisation (배치 정규화), SiLU. SiLU is x · sigmoid(x): like ReLU, but smooth at 0. With stride 2 the map is halved.
+
+# %%
+brick = Conv(3, 16, stride=2)
+print(brick)
+print(tuple(image[None].shape), "->", tuple(brick(image[None] / 255).shape))
+
+# %% [markdown]
+# Between two halvings stands a **CSP** block (cross-stage partial, 교차 단계 부분 연결). A plain residual stage sends all channels through its 3x3
+# convolutions. CSP sends *half* of them and carries the other half past:
+#
+# ```
+#             ┌─ 1x1 → half ─→ bottleneck → … → bottleneck ─┐
+#    x ───────┤                                             ├─ concatenate ─→ 1x1 → y
+#             └─ 1x1 → half ────────────────────────────────┘
+# ```
+#
+# Count it by hand, for 64 channels and one bottleneck of two 3x3 convolutions, weights of convolutions only:
+#
+# | | plain residual | CSP |
+# |---|---|---|
+# | 3x3 convolutions | 2 · 64 · 64 · 9 = 73,728 | 2 · 32 · 32 · 9 = 18,432 |
+# | 1x1 convolutions | 0 | 64 · 32 + 64 · 32 + 64 · 64 = 8,192 |
+# | sum | **73,728** | **26,624** |
+#
+# Half of the channels means a *quarter* of the 3x3 weights, and the gradient has a short way back.
+
+# %%
+convolutions = lambda block: sum(p.numel() for p in block.parameters() if p.ndim == 4)
+print("plain residual:", convolutions(Bottleneck(64)))
+print("CSP:           ", convolutions(CSP(64, 64, depth=1)))
+
+# %% [markdown]
+# ### Exercise: the CSP block
+# *difficulty 2 of 5 · importance 3 of 5 · about 15 minutes*
+#
+# `Conv(in, out, kernel=1)` and `Bottleneck(channels)` are there. Write the block of the drawing. The worked half comes first when you concatenate.
+
+
+# %% exercise="19.csp"
+class CSP(nn.Module):
+    """(B, in_channels, H, W) -> (B, out_channels, H, W). Half of out_channels goes through `depth` bottlenecks, half is carried past."""
+
+    def __init__(self, in_channels, out_channels, depth=1):
+        super().__init__()
+        ### BEGIN SOLUTION
+        half = out_channels // 2
+        self.work = Conv(in_channels, half, kernel=1)
+        self.carry = Conv(in_channels, half, kernel=1)
+        self.blocks = nn.Sequential(*(Bottleneck(half) for _ in range(depth)))
+        self.mix = Conv(2 * half, out_channels, kernel=1)
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        worked = self.blocks(self.work(x))
+        return self.mix(torch.cat([worked, self.carry(x)], dim=1))
+        ### END SOLUTION
+
+
+CSP = check("19.csp", CSP)
+
+# %% [markdown]
+# Five halvings, a CSP block after each from the second on, and the maps at strides 8, 16 and 32 are handed on. At the very end three
+# max-poolings in a row let each cell of the coarsest map see 13 cells around it (SPPF).
+
+# %%
+model = YOLO(num_classes=4)
+maps = model.backbone(image[None] / 255)
+for stride, features in zip((8, 16, 32), maps):
+    print(f"stride {stride:2}: {tuple(features.shape)}")
+
+# %% [markdown]
+# ✂ *End of the first 50 minutes.*
+#
+# ## 4. The neck: what and where have to talk
+#
+# The coarse map has seen most and knows *what* is there; the fine map has the pixels and knows *where*. The **neck** (넥) lets them talk, in both
+# directions (PAN, path aggregation network): first from coarse to fine, enlarging; then from fine to coarse, shrinking. All maps get the same width.
+
+# %%
+necked = model.neck(maps)
+for stride, before, after in zip((8, 16, 32), maps, necked):
+    print(f"stride {stride:2}: {before.shape[1]:3} channels -> {after.shape[1]}, {tuple(after.shape[2:])} as before")
+
+# %% [markdown]
+# Does it matter? Change one corner of the image and see which cells of the *fine* map notice, before the neck and after it:
+
+# %%
+model.eval()
+touched = image.clone()
+touched[:, :8, :8] = 255 - touched[:, :8, :8]
+with torch.no_grad():
+    difference = [(a - b).abs().sum(dim=1)[0] for a, b in zip(model.backbone(image[None] / 255), model.backbone(touched[None] / 255))]
+    after = (model.neck(model.backbone(image[None] / 255))[0] - model.neck(model.backbone(touched[None] / 255))[0]).abs().sum(dim=1)[0]
+print(f"fine cells that notice: {int((difference[0] > 1e-6).sum())} of 1024 before the neck, {int((after > 1e-6).sum())} after it")
+show_images(
+    [(difference[0] > 1e-6).float()[None], (after > 1e-6).float()[None]],
+    ["before the neck", "after the neck"],
+    suptitle="Stride-8 cells that a change in the upper left corner reaches",
+)
+# %% [markdown]
+# ## 5. The head: two answers from every cell
+#
+# The **head** (헤드) is *decoupled*: one branch of convolutions says what, another says where. There is no third answer "is anything here at all"
+# (objectness), since a cell over background just says "no" to every class.
+#
+# **The first sentence matters.** Before training every cell should say "nothing here", because that is true nearly everywhere. A bias of -log(99) makes every
+# confidence start at 0.01. By hand: 1 / (1 + e^4.595) = 1 / (1 + 99) = 0.01.
+
+# %%
+fresh = YOLO(num_classes=4).eval()
+with torch.no_grad():
+    said = fresh(image[None])
+print(f"bias {-math.log(99):.3f} -> confidence {1 / (1 + math.exp(math.log(99))):.3f}")
+print(f"measured at the start: mean confidence {said.logits.sigmoid().mean():.3f}, mean distance {said.sides.mean():.2f} strides")
+
+# %% [markdown]
+# The where-branch gives four distances, **left, top, right, bottom**, from the cell's centre to the sides, *in units of the cell's stride*. A softplus keeps them
+# positive. So the same number 3 means 24 pixels on the fine map and 96 on the coarse one, and every map learns numbers of the same size.
+#
+# By hand: stride 16, the cell in row 2, column 5, says (1.0, 0.5, 2.0, 1.5).
+#
+# | | |
+# |---|---|
+# | centre | x = (5 + 0.5) · 16 = 88, y = (2 + 0.5) · 16 = 40 |
+# | left, top | x1 = 88 - 1.0 · 16 = **72**, y1 = 40 - 0.5 · 16 = **32** |
+# | right, bottom | x2 = 88 + 2.0 · 16 = **120**, y2 = 40 + 1.5 · 16 = **64** |
+#
+# ### Exercise: from distances to boxes
+# *difficulty 3 of 5 · importance 5 of 5 · about 20 minutes*
+#
+# All cells of all maps at once: fine maps first, row by row, as the head gives them.
+
+
+# %% exercise="19.decode"
+def decode(sides, size_hw, strides):
+    """(A, 4) distances in strides, image size (height, width), strides such as (8, 16, 32) -> (A, 4) boxes in xyxy pixels."""
+    ### BEGIN SOLUTION
+    centres, scale = [], []
+    for stride in strides:
+        rows, columns = size_hw[0] // stride, size_hw[1] // stride
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        centres.append((torch.stack([x, y], dim=2).reshape(-1, 2) + 0.5) * stride)  # (rows * columns, 2) in pixels
+        scale.append(torch.full((rows * columns, 1), float(stride)))
+    centres, distance = torch.cat(centres), sides * torch.cat(scale)  # both in pixels now
+    return torch.cat([centres - distance[:, :2], centres + distance[:, 2:]], dim=1)
+    ### END SOLUTION
+
+
+decode = check("19.decode", decode)
+
+# %%
+mine = decode(raw.sides[0], (256, 256), (8, 16, 32))
+print("your boxes equal the detector's:", torch.allclose(mine, boxes[0], atol=1e-3))
+
+# %% [markdown]
+# ✂ *End of the second 50 minutes.*
+#
+# ## 6. The loss for boxes: why IoU alone cannot teach
+#
+# We measure boxes by IoU, so why not train on 1 - IoU? Let a box learn by gradient descent (경사 하강법) to reach a target that it does not touch.
+
+# %%
+predict(
+    "19.q2",
+    "A box starts 20 pixels away from its target and follows the gradient of 1 - IoU. Where is it after 200 steps?",
+    ["on the target", "half way", "where it began"],
+)
+
+
+# %%
+def chase(loss_of, steps=200):
+    """IoU after each step of a box that starts apart from its target, and is moved by the gradient of its loss."""
+    box, target = torch.tensor([[4.0, 4.0, 20.0, 12.0]], requires_grad=True), torch.tensor([[40.0, 30.0, 52.0, 54.0]])
+    history = []
+    for _ in range(steps):
+        loss = loss_of(box, target)
+        (gradient,) = torch.autograd.grad(loss.sum(), box, allow_unused=True)
+        with torch.no_grad():
+            box -= 0.6 * (torch.zeros_like(box) if gradient is None else gradient / (gradient.norm() + 1e-9))  # steps of 0.6 pixels
+        history.append(float(box_iou(box.detach(), target)))
+    return history
+
+
+plain = chase(lambda a, b: 1 - box_iou(a, b))
+print(f"IoU after {len(plain)} steps: {plain[-1]:.2f}")
+
+# %%
+reveal(
+    "19.q2", answer=2, because="While the boxes do not touch, IoU is 0 whichever way the box moves: the gradient is 0 and nothing happens."
+)
+
+# %% [markdown]
+# A loss for boxes needs a slope everywhere. Three repairs, each adding what the one before lacks:
+#
+# - **GIoU** (notebook 13): minus the empty share of the smallest box around both. Far apart means much emptiness. But it first *grows* the box to fill the emptiness.
+# - **DIoU**: minus the squared distance of the centres over the squared diagonal of that surrounding box. Now there is a direct way: move.
+# - **CIoU** (complete): also minus a term for the *shape*, alpha · v, where v compares the angles of the two diagonals:
+#
+# $$ v = \frac{4}{\pi^2}\left(\arctan\frac{w_1}{h_1} - \arctan\frac{w_2}{h_2}\right)^2 \qquad \alpha = \frac{v}{1 - IoU + v} $$
+#
+# By hand: A is (0, 0, 2, 2), B is (6, 0, 8, 2). IoU is 0. The centres (1, 1) and (7, 1) are 6 apart, so 36. The surrounding box is 8 x 2, its diagonal squared is 68.
+# The shapes are equal, v = 0. CIoU = 0 - 36 / 68 - 0 = **-0.529**: below 0, and it rises as they come closer.
+#
+# ### Exercise: complete IoU
+# *difficulty 3 of 5 · importance 4 of 5 · about 20 minutes*
+#
+# Row by row, not every pair: box 0 with box 0, box 1 with box 1.
+
+
+# %% exercise="19.complete_iou"
+def complete_iou(boxes1, boxes2):
+    """(N, 4) and (N, 4) xyxy -> (N,): IoU - distance^2 / diagonal^2 - alpha * v."""
+    ### BEGIN SOLUTION
+    eps = 1e-7
+    size1, size2 = boxes1[:, 2:] - boxes1[:, :2], boxes2[:, 2:] - boxes2[:, :2]  # (N, 2)
+    shared = (torch.minimum(boxes1[:, 2:], boxes2[:, 2:]) - torch.maximum(boxes1[:, :2], boxes2[:, :2])).clamp(min=0).prod(dim=1)
+    iou = shared / (size1.prod(dim=1) + size2.prod(dim=1) - shared + eps)
+    around = torch.maximum(boxes1[:, 2:], boxes2[:, 2:]) - torch.minimum(boxes1[:, :2], boxes2[:, :2])
+    apart = (boxes1[:, :2] + boxes1[:, 2:] - boxes2[:, :2] - boxes2[:, 2:]) / 2
+    distance = apart.square().sum(dim=1) / (around.square().sum(dim=1) + eps)
+    angle1, angle2 = torch.atan(size1[:, 0] / (size1[:, 1] + eps)), torch.atan(size2[:, 0] / (size2[:, 1] + eps))
+    v = 4 / math.pi**2 * (angle1 - angle2).square()
+    alpha = (v / (1 - iou + v + eps)).detach()  # a weight, not something to learn
+    return iou - distance - alpha * v
+    ### END SOLUTION
+
+
+complete_iou = check("19.complete_iou", complete_iou)
+
+# %%
+curves = {
+    "1 - IoU": plain,
+    "1 - GIoU": chase(lambda a, b: 1 - generalized_box_iou(a, b)),
+    "1 - CIoU": chase(lambda a, b: 1 - complete_iou(a, b)),
+}
+show_curves(
+    {name: (range(len(y)), y) for name, y in curves.items()},
+    "A box chases a target that it does not touch",
+    "step",
+    "IoU",
+    ylim=(-0.02, 1.02),
+)
+# %%
+band("IoU reached by the CIoU loss", max(curves["1 - CIoU"]), at_least=0.9)
+band("IoU reached by the plain IoU loss", max(curves["1 - IoU"]), at_most=0.01)
+
+# %% [markdown]
+# ## 7. Who answers for whom? Task-aligned assignment
+#
+# The loss compares a cell with an object. But which cell with which object? Older detectors decided by rule: the cell in the middle, or every anchor with
+# IoU above 0.5. The newer answer is: **those cells that already do both jobs well**, naming *and* framing. Their skill is measured as
+#
+# $$ \text{alignment} = \text{score}^{0.5} \cdot \text{IoU}^{6} $$
+#
+# and each object takes its best `top` candidates, cells whose centre lies inside it. By hand, one object, three candidates, top = 2:
+#
+# | cell | score for its class | IoU of its box | alignment |
+# |---|---|---|---|
+# | a | 0.81 | 0.7 | 0.9 · 0.118 = 0.106 |
+# | b | 0.16 | 0.9 | 0.4 · 0.531 = **0.213** |
+# | c | 0.36 | 0.8 | 0.6 · 0.262 = **0.157** |
+#
+# The surest cell loses: its box is poor, and the sixth power does not forgive. `b` and `c` answer for the object, `a` is background this time.
+# A cell wanted by two objects goes to the one it frames better.
+
+# %%
+score, overlap = torch.tensor([0.81, 0.16, 0.36]), torch.tensor([0.7, 0.9, 0.8])
+print([round(value, 3) for value in (score**0.5 * overlap**6).tolist()])
+
+# %% [markdown]
+# One trap. A sign of 6 pixels between two cell centres has *no* candidate, so it would never be learned. We widen every side to at least 16 pixels before
+# asking whose centre lies inside. `centres_inside(centres, boxes)` does that for you.
+#
+# ### Exercise: assign
+# *difficulty 4 of 5 · importance 5 of 5 · about 30 minutes*
+#
+# Say for every cell which object it answers for; -1 means background. Use complete IoU, not below 0, as the IoU in the formula. `truth_boxes` may be empty.
+
+# %%
+from coursekit.yolo.assign import centres_inside
+
+
+# %% exercise="19.assign"
+def assign(scores, boxes, centres, truth_boxes, truth_labels, top=10):
+    """scores (A, C), boxes (A, 4), centres (A, 2), truth_boxes (M, 4), truth_labels (M,) -> (A,) int64: object of each cell, -1 for none."""
+    ### BEGIN SOLUTION
+    cells, objects = len(scores), len(truth_boxes)
+    if objects == 0:
+        return torch.full((cells,), -1)
+    inside = centres_inside(centres, truth_boxes)  # (M, A)
+    pairs = complete_iou(boxes.repeat(objects, 1), truth_boxes.repeat_interleave(cells, dim=0))
+    overlap = pairs.reshape(objects, cells).clamp(min=0)
+    aligned = scores[:, truth_labels].T ** 0.5 * overlap**6 * inside
+    best = aligned.topk(min(top, cells), dim=1).indices
+    chosen = torch.zeros_like(inside).scatter_(1, best, True) & inside
+    quality, owner = torch.where(chosen, overlap, -1.0).max(dim=0)  # a cell that two objects want: the better framed one
+    return torch.where(quality >= 0, owner, -1)
+    ### END SOLUTION
+
+
+assign = check("19.assign", assign)
+
+# %%
+owner = assign(scores[0], boxes[0], raw.centres, truth["boxes"], truth["labels"])
+print(f"{int((owner >= 0).sum())} of {len(owner)} cells answer for {len(truth['boxes'])} objects")
+show_owners(image, truth["boxes"], owner, raw.centres, raw.strides)
+# %% [markdown]
+# The size of an object decides by itself which map answers: only a cell of a suitable map frames it well.
+#
+# The class target is **soft**: the best cell of an object should be as sure as its box is good (its IoU), the others in proportion. So a confident score
+# comes to mean "well framed", which is what suppression and AP need when they sort by it. The whole loss of a batch, divided by the sum of all targets:
+#
+# **0.5 · binary cross-entropy** (이진 교차 엔트로피) of every cell and class, **+ 7.5 · (1 - CIoU)** of the cells that answer.
+#
+# ✂ *End of the third 50 minutes.*
+#
+# ## 8. Training
+#
+# ### First, overfit one batch
+#
+# A detector that cannot learn eight pictures by heart will not learn a thousand. It takes seconds, and it finds most bugs: always do it first.
+
+# %%
+from coursekit.data.loader import Batches, CachedDataset, collate
+from coursekit.yolo.loss import detection_loss
+
+SIZE, NAMES = 128, ("stop", "priority_road", "no_entry", "keep_right")
+world = {"size": SIZE, "difficulty": "easy", "classes": NAMES}
+training, validation = SignScenes(at(smoke=32, quick=320), seed=0, **world), SignScenes(at(smoke=8, quick=100), seed=1, **world)
+images, targets = collate([training[i] for i in range(8)])
+torch.manual_seed(0)
+small = YOLO(num_classes=len(NAMES)).to(memory_format=torch.channels_last)
+optimizer = torch.optim.AdamW(small.parameters(), lr=2e-3)
+losses = []
+for _ in range(at(smoke=2, quick=60)):
+    loss = detection_loss(small(images), targets)["loss"]
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(float(loss.detach()))
+print(f"loss {losses[0]:.1f} -> {losses[-1]:.2f}")
+show_curves({"loss": (range(len(losses)), losses)}, "One batch of eight, again and again", "step", "loss")
+# %%
+band("loss of the batch, last over first", losses[-1] / losses[0], at_most=0.35)
+
+# %% [markdown]
+# ### Warm-up and cosine
+#
+# The learning rate (학습률) rises for the first steps, while the running averages of batch normalisation and Adam are still guesses, and then falls along
+# half a cosine to a hundredth: big steps to get there, small ones to settle.
+
+# %%
+steps = 240
+show_curves(
+    {"learning rate": (range(steps), [2e-3 * warmup_cosine(step, steps, 24) for step in range(steps)])},
+    "Up quickly, down slowly",
+    "step",
+    "learning rate",
+)
+
+# %% [markdown]
+# ### A slow copy of the weights
+#
+# The weights of single steps rattle around a good place. Their **exponential moving average** (EMA, 지수 이동 평균) lies nearer to it:
+#
+# copy ← d · copy + (1 - d) · weights, after every step, where d = decay · (1 - e^(-step / tau)).
+#
+# With decay 0.999 and tau 200, by hand: after step 1, d = 0.999 · 0.005 = 0.005, so the copy follows at once. After step 200, d = 0.63. After step 1,000, d = 0.992.
+# A copy that is slow from the beginning would remember its random start until the end of a short training.
+#
+# ### Exercise: EMA
+# *difficulty 3 of 5 · importance 4 of 5 · about 15 minutes*
+#
+# The running statistics of batch normalisation belong to it too; its counter of batches is an integer and is copied.
+
+
+# %% exercise="19.ema"
+class EMA:
+    """An average of a model's weights: `self.model` is a copy in eval mode that cannot be trained; `update` after each step, counted from 1."""
+
+    def __init__(self, model, decay=0.999, tau=200.0):
+        ### BEGIN SOLUTION
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay, self.tau = decay, tau
+        ### END SOLUTION
+
+    @torch.no_grad()
+    def update(self, model, step):
+        ### BEGIN SOLUTION
+        keep = self.decay * (1 - math.exp(-step / self.tau))
+        for mine, new in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(new, 1 - keep)
+            else:
+                mine.copy_(new)
+        ### END SOLUTION
+
+
+EMA = check("19.ema", EMA)
+
+# %% [markdown]
+# ### The whole training on one screen
+#
+# Four classes of easy scenes at 128 pixels, so that it takes seconds. Half of the pictures are **mosaics** (모자이크): four scenes in one, so that each step sees more
+# objects, smaller ones, in more places. The last epochs go without, to end on pictures as they are.
+
+# %%
+from coursekit.data.transforms import Augment
+from coursekit.yolo.val import validate
+
+
+def train_detector(seed=0, epochs=4, mosaic=0.5, start=3.5):
+    """A detector trained from scratch on `training`, its average, and the loss of each epoch."""
+    torch.manual_seed(seed)
+    model = YOLO(len(NAMES), start=start).to(memory_format=torch.channels_last)
+    model.classes, model.imgsz = NAMES, SIZE
+    average = EMA(model, tau=60.0)  # a short run: follow faster
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.99), weight_decay=0.05)
+    batches = Batches(cached, batch=16, seed=seed)
+    total, step, history = epochs * len(batches), 0, []
+    for epoch in range(epochs):
+        batches.augment = Augment(mosaic=mosaic if epoch < 0.85 * epochs else 0.0, horizontal=0.0)  # a mirrored arrow is another sign
+        epoch_losses = []
+        for images, targets in batches.epoch(epoch):
+            optimizer.param_groups[0]["lr"] = 2e-3 * warmup_cosine(step, total, warmup=total // 10)
+            loss = detection_loss(model(images), targets)["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+            optimizer.step()
+            step += 1
+            average.update(model, step)
+            epoch_losses.append(float(loss.detach()))
+        history.append(sum(epoch_losses) / len(epoch_losses))
+    return model, average.model, history
+
+
+cached = CachedDataset(training, (SIZE, SIZE))
+epochs = at(smoke=1, quick=8, full=12)
+model, averaged, history = train_detector(epochs=epochs)
+show_curves({"loss": (range(1, epochs + 1), history)}, "Training from scratch", "epoch", "mean loss")
+# %% [markdown]
+# A single number for how good it is: **AP**, which notebook 20 takes apart. For now: 0 is nothing, 1 is perfect; AP50 is lenient about the exact frame.
+
+# %%
+result = validate(averaged, validation)
+print({name: round(value, 3) for name, value in result.summary.items() if name in ("AP", "AP50", "AP75")})
+band("AP50 on scenes it has never seen", result.summary["AP50"], at_least=at(quick=0.6, full=0.7))
+
+# %%
+pictures = [validation[i][0] for i in range(4)]
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
+for ax, picture, one in zip(axes, pictures, result.found):
+    sure = one[one.scores > 0.3]
+    show_boxes(picture, sure.boxes, sure.labels, sure.scores, NAMES, ax=ax, title=f"{len(sure)} found")
+
+# %% [markdown]
+# ### What if we leave something out?
+#
+# An **ablation** (절제 실험) removes one part and measures again. Three parts: the average, the mosaic, and the size of the boxes *before* training. Our head
+# starts with boxes 7 strides wide; a start of 2.6 strides looks just as innocent.
+
+# %%
+predict(
+    "19.q3",
+    "Which of these costs the most AP in a short training?",
+    ["no averaging of weights", "no mosaic", "boxes that start 2.6 strides wide instead of 7"],
+)
+
+# %%
+variants = {"all of it": {}, "no mosaic": {"mosaic": 0.0}, "small start": {"start": 1.0}}
+table = {name: [] for name in ("all of it", "no average", "no mosaic", "small start")}
+for seed in range(at(smoke=1, quick=1, full=3)):
+    for name, change in variants.items():
+        last, mean, _ = (model, averaged, None) if seed == 0 and not change else train_detector(seed, epochs, **change)
+        table[name].append(validate(mean, validation).summary["AP"])
+        if not change:
+            table["no average"].append(validate(last.eval(), validation).summary["AP"])
+show_table(table, f"AP after {epochs} epochs, one part left out", "AP")
+# %%
+mean = {name: sum(values) / len(values) for name, values in table.items()}
+worst = min(("no average", "no mosaic", "small start"), key=mean.get)
+reveal(
+    "19.q3",
+    answer=("no average", "no mosaic", "small start").index(worst),
+    because=", ".join(f"{name} {value:.3f}" for name, value in mean.items()),
+)
+band("AP lost by starting with small boxes", mean["all of it"] - mean["small start"], at_least=0.05)
+
+# %% [markdown]
+# Why is a small start so costly? Alignment holds IoU to the *sixth* power. If every box starts far too small, every IoU is about 0.1, its sixth power is
+# 0.000001, all candidates look alike, and the assignment picks nearly at random for hundreds of steps. Nothing crashes. The loss even falls.
+#
+# Mind the noise: one dot is one seed. Differences smaller than the spread of the dots are not findings.
+#
+# ✂ *End of the fourth 50 minutes.*
+#
+# ## 9. Suppression that is gentle
+#
+# Two signs hang close together on one pole: hard NMS keeps one. **Soft-NMS** keeps both, the second with a lower score:
+#
+# score ← score · exp(-IoU² / sigma)
+#
+# By hand, sigma 0.5: IoU 1/3 gives exp(-0.111 / 0.5) = 0.80, so a 0.8 becomes 0.64 and lives. IoU 0.9 gives exp(-1.62) = 0.20: as good as gone.
+#
+# ### Exercise: soft-NMS
+# *difficulty 3 of 5 · importance 2 of 5 · about 20 minutes*
+
+
+# %% exercise="19.soft_nms"
+def soft_nms(boxes, scores, labels, sigma=0.5, floor=0.001):
+    """(N, 4), (N,), (N,) -> new scores (N,), and the indices kept, best first. A score at or below `floor` is out; other classes do not count."""
+    ### BEGIN SOLUTION
+    scores, keep = scores.clone(), []
+    overlap = box_iou(boxes, boxes) * (labels[:, None] == labels[None, :])
+    left = scores > floor
+    while left.any():
+        best = torch.where(left, scores, -1.0).argmax()
+        keep.append(best)
+        left[best] = False
+        weakened = scores * torch.exp(-overlap[best].square() / sigma)
+        scores = torch.where(left, weakened, scores)
+        left &= scores > floor
+    return scores, torch.stack(keep) if keep else torch.zeros(0, dtype=torch.int64)
+    ### END SOLUTION
+
+
+soft_nms = check("19.soft_nms", soft_nms)
+
+# %%
+neighbours = torch.tensor(
+    [[20.0, 20, 60, 60], [34.0, 22, 74, 62], [22.0, 21, 61, 62]]
+)  # two signs side by side; the third is the first again
+sure, same = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.int64)
+new_scores, kept = soft_nms(neighbours, sure, same)
+for index in range(3):
+    print(
+        f"box {index}: IoU with box 0 {float(box_iou(neighbours[:1], neighbours[index : index + 1])):.2f}, score {sure[index]:.2f} -> {new_scores[index]:.2f}"
+    )
+
+# %% [markdown]
+# The price: more weak boxes stay in the list. AP, which reads the list in order of score, hardly minds; a program that counts objects does.
+#
+# ## 10. Your own folder
+#
+# Nobody's photographs come as a Python class. They come as a folder, annotated with some tool, in one of three formats. We write one (Pascal VOC XML) and treat it as yours:
+
+# %%
+folder = Path(tempfile.mkdtemp()) / "my-photos"
+write_signs(folder, length=at(smoke=24, quick=120, full=240), seed=7, format="voc", **world)
+print(*sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir()), sep="\n")
+
+# %% [markdown]
+# **First look at it.** In a terminal: `coursekit data check my-photos`. From Python:
+
+# %%
+from coursekit.data.formats import read_dataset
+
+annotations = read_dataset(folder)
+print(len(annotations.images), "pictures;", "classes:", ", ".join(annotations.classes), "; problems:", len(annotations.problems))
+
+# %% [markdown]
+# **Then train.** In a terminal it is one line, with the words that everybody uses:
+#
+# ```
+# coursekit train --data my-photos --model n --imgsz 128 --epochs 10 --batch 16 --seed 0
+# ```
+#
+# The same from Python. A **run folder** (실행 폴더) keeps everything that you will want to know next month:
+
+# %%
+from coursekit.data.folder import FolderDataset
+from coursekit.yolo.settings import TrainSettings
+from coursekit.yolo.train import new_run, prepare, train
+
+settings = TrainSettings(
+    data=str(folder),
+    imgsz=SIZE,
+    epochs=at(smoke=1, quick=2, full=10),
+    batch=8,
+    precision="float32",
+    fliplr=0.0,
+    project=str(folder.parent / "runs"),
+)
+prepared = prepare(settings, FolderDataset(annotations), validation)
+run = new_run(prepared)
+train(prepared, run)
+print(*sorted(str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.is_file()), sep="\n")
+
+# %%
+print((run.folder / "results.csv").read_text())
+
+# %% [markdown]
+# How to read a run, in this order:
+#
+# 1. `args.yaml`: what really ran. Nothing is overridden in silence, and the seed is in it.
+# 2. `results.csv`: does the training loss still fall? Does the validation AP still rise? Loss falling while AP falls is overfitting (과적합): it is good on training pictures and falls apart on others.
+# 3. The pictures that `coursekit train` draws beside it: the first training batches **with their boxes** (is the augmentation sane?), predictions beside truth, the confusion matrix (혼동 행렬), the precision-recall curve.
+# 4. `weights/last.pt` is the average at the end; `weights/best.pt` is the one with the best validation AP.
+#
+# For the first epochs of a training from scratch AP is near 0. That is normal: the scores are still about 0.01. If it is 0 *after a third of the epochs*, stop and overfit one batch.
+#
+# ### The popular packages, called
+#
+# The same steps in the words of two packages that you will meet. Read them: you now know what every argument does.
+#
+# ```
+# yolo detect train data=data.yaml model=yolo11n.yaml epochs=100 imgsz=640 batch=16     # a popular command line; check its licence (AGPL) first
+# ```
+#
+# ```python
+# model = torchvision.models.detection.retinanet_resnet50_fpn_v2(num_classes=5)     # torchvision: images as floats in 0..1,
+# losses = model(images, targets)                                                   # targets as dicts of boxes and labels, a dict of losses back
+# ```
+#
+# ## 11. A planted bug
+#
+# A colleague's program finds signs in photographs of 192 x 256, but all its boxes sit a little too high. Everything is "nearly right", which is how
+# detection bugs look. Here is the colleague's function. Look at the picture first, not at the code.
+
+# %%
+from coursekit.data.geometric import letterbox
+from coursekit.data.targets import empty_target
+
+
+def find_signs(detector, photo):
+    canvas, _, placement = letterbox(photo, empty_target(), (256, 256))  # grey bars above and below make it square
+    found = detections(detector(canvas[None]), confidence=0.3)[0]
+    return found
+
+
+scene, _ = scenes[5]
+photo = scene[:, 32:224]
+found = find_signs(detector, photo)
+show_boxes(photo, found.boxes, found.labels, found.scores, scenes.classes, title="the colleague's boxes")
+# %% [markdown]
+# <details><summary>What is wrong, and how would you prove it?</summary>
+#
+# The boxes are in pixels of the square canvas, the photograph is not: every box is off by the height of the upper grey bar, 32 pixels downwards here, and would also be
+# scaled wrongly had the photograph been larger. To prove it, feed a photograph that is square already: the error is gone. The fix: `placement.undo(found.boxes)`.
+# "Too high" in the story was wrong, by the way. Did you believe it, or did you look at the picture?
+# </details>
+
+# %%
+fixed = detections(detector(letterbox(photo, empty_target(), (256, 256))[0][None]), confidence=0.3)[0]
+placement = letterbox(photo, empty_target(), (256, 256))[2]
+back = placement.undo(fixed.boxes)
+print("the same boxes, moved up by", (fixed.boxes - back)[:, 1].mean().item() if len(back) else "nothing", "pixels")
+show_boxes(photo, back, fixed.labels, fixed.scores, scenes.classes, title="undone: the photograph's own pixels")
+# %% [markdown]
+# ## 12. How good is the detector that comes with the course?
+#
+# All sixteen classes, medium difficulty, 50 scenes that training never saw:
+
+# %%
+shipped = validate(detector, SignScenes(at(smoke=4, quick=50), seed=1900))
+print({name: round(value, 3) for name, value in shipped.summary.items()})
+band("AP50 of the shipped detector", shipped.summary["AP50"], at_least=0.7)
+
+# %% [markdown]
+# ## Summary
+#
+# - A one-stage detector lets every cell of several maps name a class and frame a box at once; a threshold and suppression make the dense answer sparse.
+# - The backbone turns pixels into features at three strides; the neck lets *what* and *where* talk; the decoupled head answers.
+# - Distances are in strides from the cell's centre. Decoding is a multiplication, two subtractions and two additions.
+# - IoU has no slope where boxes do not touch. CIoU has, everywhere, and cares about centre and shape.
+# - The assignment picks cells that name and frame well. It is sensitive to how boxes start.
+# - Average the weights; warm up; go down along a cosine; overfit one batch first; look at the run folder.
+#
+# ### Check yourself
+#
+# <details><summary>Why does a cell of the coarse map not need larger numbers than one of the fine map?</summary>
+#
+# Distances are in units of the map's stride. A large object is a few strides wide on a coarse map, as a small one is on a fine map.
+# </details>
+#
+# <details><summary>Your training loss falls nicely, and AP is 0. Name two bugs that look like this.</summary>
+#
+# Boxes decoded without the stride or in the wrong image's pixels (the loss may use them consistently, the metric does not); labels shifted by one between training and measuring.
+# Prove it with a picture of predictions and truth on a training image.
+# </details>
+#
+# <details><summary>Why is there no anchor in this detector, and what took its place?</summary>
+#
+# An anchor is a box shape to start from. The cell's centre took its place: four distances from it make any box.
+# </details>
+#
+# <details><summary>Which is deployed: the last weights or their average?</summary>
+#
+# The average. It is also what you validate during training.
+# </details>
+#
+# ### Common errors here, and what they mean
+#
+# | you see | it means |
+# |---|---|
+# | `images must have shape (B, 3, H, W), H and W multiples of 32` | letterbox or resize first; five halvings need it |
+# | AP near 0 and scores all about 0.01 | hardly trained yet, or the learning rate is far too low |
+# | many boxes of one object | suppression was left out, or runs across the wrong axis |
+# | boxes right on square pictures, shifted on others | the letterbox was not undone: the planted bug above |
+# | a loss of `nan` | a box of no area in the truth, or a learning rate far too high; `coursekit data check` finds the first |
+#
+# ### Where to read more
+#
+# - You Only Look Once: Redmon et al., arXiv 1506.02640, and YOLOv3, arXiv 1804.02767: short and honest papers.
+# - CSP: arXiv 1911.11929 · PAN: arXiv 1803.01534 · FCOS (anchor-free): arXiv 1904.01355 · YOLOX: arXiv 2107.08430.
+# - TOOD (task-aligned): arXiv 2108.07755 · CIoU: arXiv 1911.08287 · Soft-NMS: arXiv 1704.04503.
+# - `coursekit/yolo/`: eight short files. You have now written half of them.

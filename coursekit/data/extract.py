@@ -5,6 +5,7 @@ one name, a few kilobytes that unpack to terabytes, a file cut short, a password
 """
 
 import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -19,43 +20,49 @@ CHUNK = 1024 * 1024
 RATIO = 200  # no picture or annotation file packs this well; a bomb packs a thousand times
 
 
-def extract(archive: Path, folder: Path, max_bytes: int = 40 * 10**9, max_files: int = 1_000_000) -> list[Path]:
-    """Unpack a .zip, .tar, .tar.gz/.bz2/.xz or a single .gz into `folder`, all of it or nothing.
+def extract(archives: Path | list[Path], folder: Path, max_bytes: int = 40 * 10**9, max_files: int = 1_000_000) -> list[PurePosixPath]:
+    """Unpack a .zip, .tar, .tar.gz/.bz2/.xz or a single .gz, or several into one folder: all of it or nothing.
 
     Args:
         folder: is made; must not exist, or be empty.
-        max_bytes: most that may come out.
-        max_files: most members.
+        max_bytes: most that may come out of one archive.
+        max_files: most members in all.
 
     Returns:
-        The files, relative to `folder`, in the archive's order.
+        The files, relative to `folder`, in the archives' order.
 
     Raises:
         ValueError: naming the archive, the member and what is wrong with it. Nothing is left behind then.
     """
-    if archive.stat().st_size == 0:
-        raise ValueError(f"{archive.name} is empty: 0 bytes")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"folder must be new or empty, and {folder} holds files")
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    limit = min(max_bytes, max(RATIO * archive.stat().st_size, 64 * 1024 * 1024))
+    files: dict[str, PurePosixPath] = {}
     try:
-        files = _extract_into(archive, partial, limit, max_files)
+        partial.mkdir()
+        for archive in [archives] if isinstance(archives, Path) else archives:
+            _extract_into(archive, partial, files, max_bytes, max_files)
         if folder.exists():
             folder.rmdir()
         os.replace(partial, folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{archive.name} cannot be unpacked: {error or type(error).__name__}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return files
+    return list(files.values())
 
 
-def _extract_into(archive: Path, folder: Path, limit: int, max_files: int) -> list[Path]:
-    folder.mkdir()
-    files: dict[str, Path] = {}
+def _extract_into(archive: Path, folder: Path, files: dict[str, PurePosixPath], max_bytes: int, max_files: int) -> None:
+    size = archive.stat().st_size
+    if size == 0:
+        raise ValueError(f"{archive.name} is empty: 0 bytes")
+    try:
+        _write_members(archive, folder, files, min(max_bytes, max(RATIO * size, 64 * 1024 * 1024)), max_files)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, RuntimeError) as error:
+        raise ValueError(f"{archive.name} cannot be unpacked: {error or type(error).__name__}") from None
+
+
+def _write_members(archive: Path, folder: Path, files: dict[str, PurePosixPath], limit: int, max_files: int) -> None:
     for name, source in _members(archive):
         inside = _checked(archive, name)
         key = str(inside).casefold()  # on Windows and macOS two spellings are one file
@@ -71,7 +78,6 @@ def _extract_into(archive: Path, folder: Path, limit: int, max_files: int) -> li
                 limit -= _copy(source, out, limit, archive)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ValueError(f"{archive.name} uses {name!r} both as a file and as a folder") from None
-    return list(files.values())
 
 
 def _copy(source: IO[bytes], out: IO[bytes], limit: int, archive: Path) -> int:

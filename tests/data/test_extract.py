@@ -148,7 +148,7 @@ def test_members_that_would_overwrite_each_other(tmp_path, members, message):
         extract(make_zip(tmp_path / "x.zip", members), tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.gz"])
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.xz", "x.gz"])
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
 def test_a_damaged_archive_is_an_error_that_names_it(tmp_path, name, keep):
     import random
@@ -158,7 +158,7 @@ def test_a_damaged_archive_is_an_error_that_names_it(tmp_path, name, keep):
     if name == "x.gz":
         archive.write_bytes(gzip.compress(noise[0][1]))
     else:
-        make_zip(archive, noise) if name == "x.zip" else make_tar(archive, noise, "w:gz" if name.endswith("gz") else "w")
+        make_zip(archive, noise) if name == "x.zip" else make_tar(archive, noise, {"gz": "w:gz", "xz": "w:xz"}.get(name[-2:], "w"))
     content = archive.read_bytes()
     archive.write_bytes(content[: int(len(content) * keep)])
     with pytest.raises(ValueError, match=name):
@@ -173,6 +173,16 @@ def test_a_changed_byte_in_a_zip_is_found(tmp_path):
     archive.write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.zip cannot be unpacked"):
         extract(archive, tmp_path / "out")
+
+
+def test_several_archives_in_one_folder(tmp_path):
+    archives = [make_zip(tmp_path / "1.zip", [("VOC/a.xml", b"1")]), make_tar(tmp_path / "2.tar", [("VOC/b.xml", b"2")])]
+    extract(archives, tmp_path / "out")
+    assert tree(tmp_path / "out") == {"VOC/a.xml": b"1", "VOC/b.xml": b"2"}
+    archives.append(make_zip(tmp_path / "3.zip", [("VOC/b.xml", b"3")]))
+    with pytest.raises(ValueError, match=r"3\.zip holds 'VOC/b\.xml' twice"):
+        extract(archives, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path):

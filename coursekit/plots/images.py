@@ -29,9 +29,9 @@ def to_picture(image) -> np.ndarray:
         ValueError: naming the shape or the kind that came.
     """
     array = image.detach().cpu().numpy() if hasattr(image, "detach") else np.asarray(image)
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        array = array.transpose(1, 2, 0)
-    elif array.ndim == 3 and array.shape[0] in (1, 3) and hasattr(image, "detach"):  # a tensor is CHW where both would do
+    if (array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3)) or (
+        array.ndim == 3 and array.shape[0] in (1, 3) and hasattr(image, "detach")
+    ):
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]

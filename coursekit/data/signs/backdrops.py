@@ -3,7 +3,7 @@
 from PIL import Image, ImageChops, ImageDraw
 
 from coursekit.data.signs.geometry import Dice
-from coursekit.data.signs.textures import PHOTOS, cut, noise, photo, texture, tint
+from coursekit.data.signs.textures import PHOTO_WEIGHTS, cut, noise, photo, texture, tint
 
 _SKIES = (  # zenith, horizon
     ((70, 120, 190), (190, 212, 232)),
@@ -19,6 +19,7 @@ _WALLS = (
     ((60, 62, 66), (196, 198, 200)),
     ((110, 84, 48), (236, 206, 150)),
 )
+_STONE = (((60, 60, 62), (176, 172, 166)), ((70, 62, 50), (190, 176, 150)), ((84, 84, 86), (160, 160, 158)))
 _GRASS = (((26, 44, 12), (150, 170, 90)), ((50, 50, 20), (186, 176, 110)), ((40, 54, 26), (140, 160, 100)))
 
 
@@ -35,7 +36,7 @@ def backdrop(dice: Dice, setting: str, size: int, horizon: int) -> Image.Image:
 
 
 def _photo(dice: Dice, size: int, horizon: int) -> Image.Image:
-    picture = cut(dice, photo(dice.below(PHOTOS)), size, size, dice.between(62, 150))
+    picture = cut(dice, photo(dice.weighted(PHOTO_WEIGHTS)), size, size, dice.between(62, 150))
     return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if dice.chance(50) else picture
 
 
@@ -68,10 +69,11 @@ def _hedge(dice: Dice, size: int, horizon: int) -> Image.Image:
 def _ground(dice: Dice, width: int, height: int) -> Image.Image:
     """Grass or gravel, seen at a slant."""
     if dice.chance(60):
-        flat = tint(cut(dice, texture("grass"), width, 2 * height, dice.between(60, 110)), *dice.pick(_GRASS))
+        flat = tint(cut(dice, texture("grass"), width, 2 * height, dice.between(70, 130)), *dice.pick(_GRASS))
     else:
-        flat = tint(cut(dice, texture("gravel"), width, 2 * height, dice.between(60, 110)), (60, 60, 62), (176, 172, 166))
-    return flat.resize((width, height), Image.Resampling.BILINEAR)
+        surface = dice.pick((texture("gravel"), noise("asphalt"), noise("stain")))
+        flat = tint(cut(dice, surface, width, 2 * height, dice.between(60, 100)), *dice.pick(_STONE))
+    return flat.resize((width, height), Image.Resampling.BOX)  # half as high: seen at a slant
 
 
 def _sky(dice: Dice, width: int, height: int) -> Image.Image:
@@ -120,13 +122,36 @@ def _house(dice: Dice, picture: Image.Image, horizon: int) -> None:
     picture.paste(front, (x, horizon - height + dice.between(1, 4)))
 
 
+def _wires(dice: Dice, picture: Image.Image, horizon: int) -> None:
+    """Utility poles that get smaller with distance, and the wires between them."""
+    size, side = picture.width, dice.pick((-1, 1))
+    dark = (dice.between(40, 80),) * 3
+    pen = ImageDraw.Draw(picture)
+    x, height, before = size // 2 + side * size * dice.between(30, 60) // 100, size * dice.between(55, 110) // 100, None
+    while height > size // 12:
+        top = horizon + height // 12 - height
+        pen.line([(x, top), (x, horizon + height // 12)], fill=dark, width=max(height // 40, 1))
+        pen.line([(x - height // 9, top + height // 14), (x + height // 9, top + height // 14)], fill=dark, width=max(height // 60, 1))
+        for reach in (-9, 9):
+            end = (x + height // reach, top + height // 14)
+            if before:
+                start = (before[0] + before[1] // reach, before[2])
+                sag = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2 + height // 16)
+                pen.line([start, sag, end], fill=dark)
+        before = (x, height, top + height // 14)
+        x, height = x - side * height * 28 // 100, height * 62 // 100
+
+
 def _road(dice: Dice, picture: Image.Image, horizon: int) -> None:
     """Asphalt that runs to a vanishing point, with its lines."""
     size = picture.width
     vanish = dice.between(size // 5, size * 4 // 5)
     left, right = dice.between(-size // 2, size // 4), dice.between(size * 3 // 4, size * 3 // 2)
     grey = dice.between(60, 120)
-    asphalt = tint(cut(dice, texture("gravel"), size, size - horizon, 90), (grey - 30,) * 3, (grey + 34,) * 3)
+    asphalt = tint(
+        cut(dice, noise("asphalt"), size, 2 * (size - horizon), dice.between(90, 150)), (grey - 40,) * 3, (grey + 44, grey + 43, grey + 38)
+    )
+    asphalt = asphalt.resize((size, size - horizon), Image.Resampling.BOX)
     scale = 2  # drawn twice as large, so that slanting edges are smooth
     mask = Image.new("L", (size * scale, (size - horizon) * scale), 0)
     lines = Image.new("L", mask.size, 0)
@@ -161,4 +186,6 @@ def _street(dice: Dice, size: int, horizon: int) -> Image.Image:
         _treeline(dice, picture, horizon, dice.between(size * 6 // 100, size * 22 // 100))
     if dice.chance(80):
         _road(dice, picture, horizon)
+    if dice.chance(45):
+        _wires(dice, picture, horizon)
     return picture

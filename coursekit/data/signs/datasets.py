@@ -1,9 +1,11 @@
 """The generated world as datasets: scenes for detection and segmentation, crops for classification. Taught in 04_data."""
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from coursekit.data.signs.draw import draw
 from coursekit.data.signs.faces import SIGN_CLASSES
@@ -22,6 +24,7 @@ class Scene:
         boxes: (N, 4) int64 ``xyxy`` pixels, half-open, inside the image.
         labels: (N,) int64, 0-based.
         instances: (size, size) int16: i + 1 where sign i is seen, else 0.
+        seen: (N,) int64: pixels of each sign that are seen.
         shares: (N,) int64: percent of each sign that is seen.
     """
 
@@ -29,6 +32,7 @@ class Scene:
     boxes: np.ndarray
     labels: np.ndarray
     instances: np.ndarray
+    seen: np.ndarray
     shares: np.ndarray
 
     def semantic(self) -> np.ndarray:
@@ -90,7 +94,8 @@ class SignScenes(_Drawn):
 
     Item ``i`` is ``(image, target)``: (3, size, size) uint8 RGB, and ``boxes`` (N, 4) float32 ``xyxy`` pixels, ``labels`` (N,) int64,
     ``image_id`` int, ``area`` (N,) float32 (pixels of the sign that are seen, as COCO counts), ``iscrowd`` (N,) int64 zeros.
-    A box is the outline of the whole sign, clipped to the image; a sign of which less than ``visible`` percent is seen is taken out.
+    A box is tight around all of a sign's outline that is inside the image, whatever stands in front of it; a sign of which less than
+    ``visible`` percent is seen is taken out of the picture, so nothing is left unlabelled.
 
     Raises:
         ValueError: naming the argument and what was expected.
@@ -109,19 +114,18 @@ class SignScenes(_Drawn):
         """One scene in NumPy, with its instance map."""
         plan = self.plan(index)
         image = draw(plan, Dice(_SCENE, self.seed, self._index(index), 1), self.difficulty)
-        return Scene(image, plan.boxes, plan.labels, plan.instances, plan.shares)
+        return Scene(image, plan.boxes, plan.labels, plan.instances, plan.seen, plan.shares)
 
     def __getitem__(self, index: int):
         import torch
 
         scene = self.scene(index)
         count = len(scene.labels)
-        seen = np.bincount(scene.instances.ravel(), minlength=count + 1)[1:]
         target = {
             "boxes": torch.from_numpy(scene.boxes.astype(np.float32)),
             "labels": torch.from_numpy(scene.labels),
             "image_id": self._index(index),
-            "area": torch.from_numpy(seen.astype(np.float32)),
+            "area": torch.from_numpy(scene.seen.astype(np.float32)),
             "iscrowd": torch.zeros(count, dtype=torch.int64),
         }
         if self.masks:
@@ -181,35 +185,32 @@ class SignCrops(_Drawn):
         return torch.from_numpy(image.transpose(2, 0, 1).copy()), self.label(index)
 
 
-def write_signs(path, length: int, seed: int = 0, format: str = "voc", **options) -> Path:
-    """Write scenes to disk as other people's datasets come.
+def write_signs(path, length: int, seed: int = 0, format: str = "voc", split: str = "train", **options) -> Path:
+    """Write scenes to disk in the form in which other people's datasets come. Call it again, with another seed and split, to add to them.
 
     Args:
-        path: a folder, made if need be; pictures go to its ``images``.
+        path: the dataset's folder, made if need be.
         length, seed, options: as for `SignScenes`.
         format: "voc", "coco" or "yolo".
+        split: name of the split.
 
     Returns:
-        The folder.
-    """
-    from PIL import Image
+        The folder, for `coursekit.data.formats.read_dataset`.
 
+    Raises:
+        ValueError: as `SignScenes` and `write_dataset` do.
+    """
     from coursekit.data.formats import write_dataset
     from coursekit.data.records import Annotations, ImageRecord
 
     scenes = SignScenes(length, seed, **options)
-    path = Path(path)
-    (path / "images").mkdir(parents=True, exist_ok=True)
-    records = []
-    for index in range(length):
-        scene = scenes.scene(index)
-        name = path / "images" / f"{index:06d}.png"
-        Image.fromarray(scene.image).save(name)
-        count = len(scene.labels)
-        area = np.bincount(scene.instances.ravel(), minlength=count + 1)[1:].astype(np.float32)
-        nothing = np.zeros(count, dtype=np.int64)
-        records.append(
-            ImageRecord(name, index, scenes.size, scenes.size, scene.boxes.astype(np.float32), scene.labels, area, nothing, nothing)
-        )
-    write_dataset(Annotations(scenes.classes, records, []), path, format=format)
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        records = []
+        for index in range(length):
+            scene = scenes.scene(index)
+            picture = Path(folder) / f"signs_{seed}_{index:05d}.png"
+            Image.fromarray(scene.image).save(picture, compress_level=1)
+            boxes = scene.boxes.astype(np.float32)
+            records.append(ImageRecord(picture, index + 1, scenes.size, scenes.size, boxes, scene.labels, scene.seen.astype(np.float32)))
+        write_dataset(Annotations(scenes.classes, records), path, format=format, split=split)
+    return Path(path)

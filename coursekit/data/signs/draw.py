@@ -1,7 +1,9 @@
 """Colours a plan in: backdrop, signs and what hides them, then the camera's faults. Taught in 04_data and 11_augmentation.
 
-Nothing here changes a label. Pixels may differ by 1 between machines, because this is float maths.
+Nothing here changes a label. Pixels may differ by 1 between machines, because Pillow warps and blurs in floats; the rest is whole numbers.
 """
+
+import functools
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -25,9 +27,10 @@ def draw(plan: Plan, dice: Dice, difficulty: Difficulty) -> np.ndarray:
     Returns:
         (size, size, 3) uint8, RGB.
     """
+    light, lens, sensor = (Dice(dice.below(1 << 60)) for _ in range(3))  # one each, so that turning one knob changes one thing
     picture = backdrop(dice, plan.setting, plan.size, plan.horizon)
     if plan.night:
-        picture = picture.point([v * dim // 256 for dim in (44, 48, 62) for v in range(256)])
+        picture = picture.point([v * dim // 256 for dim in (50, 54, 68) for v in range(256)])
     canvas = np.array(picture)
     for thing in plan.things:
         if thing.homography is not None:
@@ -36,25 +39,27 @@ def draw(plan: Plan, dice: Dice, difficulty: Difficulty) -> np.ndarray:
             _draw_pole(canvas, thing, plan.night)
         else:
             _draw_leaf(canvas, thing, plan.night)
-    return _camera(canvas, dice, difficulty, plan.night)
+    picture = _light(canvas, light, difficulty)
+    return _sensor(_lens(picture, lens, difficulty), sensor, difficulty, plan.night)
 
 
 def _region(polygon: np.ndarray, size: int, margin: int = 2):
     """The pixels about a polygon that lie on the canvas: (x1, y1, x2, y2), or None where there are none."""
-    low, high = polygon.min(axis=0) // SUBPIXEL - margin, polygon.max(axis=0) // SUBPIXEL + 1 + margin
-    (x1, y1), (x2, y2) = np.clip(low, 0, size).tolist(), np.clip(high, 0, size).tolist()
+    low, high = polygon.min(axis=0).tolist(), polygon.max(axis=0).tolist()
+    x1, y1 = (min(max(v // SUBPIXEL - margin, 0), size) for v in low)
+    x2, y2 = (min(max(v // SUBPIXEL + 1 + margin, 0), size) for v in high)
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
 
 def _blend(canvas: np.ndarray, region, colour: np.ndarray, alpha: np.ndarray) -> None:
-    """Lay a colour over a region of the canvas; alpha (h, w, 1) is 0..1."""
+    """Lay a colour over a region of the canvas; colour is int32 0..255, alpha (h, w, 1) int32 0..255."""
     x1, y1, x2, y2 = region
-    under = canvas[y1:y2, x1:x2].astype(np.float32)
-    canvas[y1:y2, x1:x2] = np.clip(under + (colour - under) * alpha + 0.5, 0, 255).astype(np.uint8)
+    under = canvas[y1:y2, x1:x2].astype(np.int32)
+    canvas[y1:y2, x1:x2] = under + ((colour - under) * (alpha + (alpha >> 7)) >> 8)
 
 
 def _warp(thing: Thing, region) -> np.ndarray:
-    """The face as the camera sees it: (h, w, 4) float32, 0..255."""
+    """The face as the camera sees it: (h, w, 4) uint8."""
     x1, y1, x2, y2 = region
     width = int(np.ptp(thing.polygon, axis=0).max()) / SUBPIXEL
     pictures = prints(thing.face, thing.style)
@@ -64,95 +69,119 @@ def _warp(thing: Thing, region) -> np.ndarray:
     to_pixels = np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1]]) @ to_pixels / to_pixels[2, 2]
     to_face = np.array([[scale, 0, picture.width / 2], [0, scale, picture.width / 2], [0, 0, 1]]) @ np.linalg.inv(to_pixels)
     coefficients = (to_face / to_face[2, 2]).ravel()[:8].tolist()
-    warped = picture.transform((x2 - x1, y2 - y1), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR)
-    return np.asarray(warped).astype(np.float32)
+    return np.asarray(picture.transform((x2 - x1, y2 - y1), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR))
 
 
 def _draw_face(canvas: np.ndarray, thing: Thing, night: bool, wear: int) -> None:
+    """A sign with its dirt, its faded paint and the light that falls on it."""
     region = _region(thing.polygon, len(canvas))
     if region is None:
         return
     dice = Dice(3, thing.looks)
-    patch = _warp(thing, region)
+    patch = _warp(thing, region).astype(np.int32)
     colour = patch[..., :3]
     height, width = colour.shape[:2]
-    fade = dice.below(wear + 1) / 250  # old paint: paler, and nearer to grey
-    colour += (colour.mean(axis=2, keepdims=True) * 0.6 + 70 - colour) * fade
-    dirt = np.asarray(cut(dice, noise("stain"), width, height, dice.between(60, 220))).astype(np.float32)
-    strength = dice.below(wear + 1) / 100
-    colour *= 1 - strength * np.clip(dirt[..., None] - 120, 0, 90) / 130
-    gain = dice.between(70, 105) / 100 if not night else dice.between(35, 95) / 100
-    slope = dice.between(-16, 16) / 100  # light falls unevenly on a face
-    colour *= gain * (1 + slope * np.linspace(-1, 1, width, dtype=np.float32)[None, :, None])
-    _blend(canvas, region, colour, patch[..., 3:] / 255)
+    fade = dice.below(wear + 1)  # old paint is paler, and nearer to grey
+    grey = (colour.sum(axis=2, keepdims=True) // 5) + 70
+    colour = colour + ((grey - colour) * fade >> 8)
+    strength, floor = dice.below(wear + 1), dice.between(105, 140)
+    ramp = [255 - min(max(v - floor, 0), 90) * strength // 60 for v in range(256)]
+    dirt = np.asarray(cut(dice, noise("stain"), width, height, dice.between(60, 220)).point([max(v, 0) for v in ramp])).astype(np.int32)
+    gain = dice.between(90, 240) if night else dice.between(180, 262)  # at night a lamp may shine on it, or not
+    slope = dice.between(-40, 40)
+    columns = gain + slope * (2 * np.arange(width) - width) // (2 * width)
+    light = dirt * np.minimum(columns, 256)[None, :] >> 8
+    _blend(canvas, region, colour * light[..., None] >> 8, patch[..., 3:])
 
 
 def _coverage(polygon: np.ndarray, region) -> np.ndarray:
-    """How much of each pixel of a region a polygon covers: (h, w, 1), 0..1."""
+    """How much of each pixel of a region a polygon covers: (h, w, 1) int32, 0..255."""
     x1, y1, x2, y2 = region
     mask = Image.new("L", ((x2 - x1) * 4, (y2 - y1) * 4), 0)
     corners = (polygon / SUBPIXEL - (x1, y1)) * 4 - 0.5
     ImageDraw.Draw(mask).polygon([tuple(c) for c in corners.tolist()], fill=255)
-    return np.asarray(mask.reduce(4)).astype(np.float32)[..., None] / 255
+    return np.asarray(mask.reduce(4)).astype(np.int32)[..., None]
 
 
 def _draw_pole(canvas: np.ndarray, thing: Thing, night: bool) -> None:
+    """A cylinder lit from one side."""
     region = _region(thing.polygon, len(canvas), 1)
     if region is None:
         return
     dice = Dice(3, thing.looks)
-    x1, _, x2, _ = region
-    base = np.array(dice.pick(((150, 152, 156), (120, 122, 124), (96, 92, 88), (176, 178, 178))), dtype=np.float32)
-    left, right = thing.polygon[:, 0].min() / SUBPIXEL, thing.polygon[:, 0].max() / SUBPIXEL
-    across = np.clip((np.arange(x1, x2) + 0.5 - left) / (right - left), 0, 1)
-    light = 0.55 + 0.6 * np.sin(np.pi * (0.15 + 0.8 * across))  # a cylinder lit from one side
-    shade = light * (0.3 if night else 0.8)
-    _blend(canvas, region, base * shade[None, :, None].astype(np.float32), _coverage(thing.polygon, region))
+    base = np.array(dice.pick(((150, 152, 156), (120, 122, 124), (96, 92, 88), (176, 178, 178))))
+    left, right = int(thing.polygon[:, 0].min()), int(thing.polygon[:, 0].max())
+    across = (np.arange(region[0], region[2]) * SUBPIXEL + SUBPIXEL // 2 - left) * 100 // (right - left)
+    shade = 255 - np.abs(np.clip(across, 0, 100) - 35) * 2
+    colour = base * (shade * (80 if night else 210) >> 8)[None, :, None] >> 8
+    _blend(canvas, region, colour, _coverage(thing.polygon, region))
 
 
 def _draw_leaf(canvas: np.ndarray, thing: Thing, night: bool) -> None:
+    """A leaf of one colour."""
     region = _region(thing.polygon, len(canvas), 1)
     if region is None:
         return
     dice = Dice(3, thing.looks)
-    colour = np.array((dice.between(30, 90), dice.between(70, 130), dice.between(20, 50)), dtype=np.float32)
-    _blend(canvas, region, colour * (0.25 if night else 1), _coverage(thing.polygon, region))
+    colour = np.array((dice.between(24, 84), dice.between(54, 116), dice.between(18, 46)))
+    _blend(canvas, region, colour >> 2 if night else colour, _coverage(thing.polygon, region))
 
 
-def _camera(canvas: np.ndarray, dice: Dice, difficulty: Difficulty, night: bool) -> np.ndarray:
-    """Light, lens and sensor."""
+@functools.cache
+def _vignette(size: int) -> np.ndarray:
+    """(size, size) uint16: 256 in the middle, less towards the corners."""
+    axis = (2 * np.arange(size) - size + 1) ** 2
+    return (256 - 52 * (axis[:, None] + axis) // (2 * size * size)).astype(np.uint16)
+
+
+def _light(canvas: np.ndarray, dice: Dice, difficulty: Difficulty) -> Image.Image:
+    """The shadow of something tall, and corners that are darker than the middle."""
     size = len(canvas)
-    picture = Image.fromarray(canvas)
-    if dice.chance(difficulty.light // 2):  # the shadow of something tall
+    if not dice.chance(difficulty.light):
+        return Image.fromarray(canvas)
+    field = _vignette(size)
+    if dice.chance(60):
+        edge, depth, steep = dice.between(100, 150), dice.between(30, 90), dice.between(2, 6)
         soft = cut(dice, noise("cloud"), size, size, dice.between(80, 300))
-        edge, depth = dice.between(100, 150), dice.between(30, 110)
-        soft = soft.point([255 - min(max(v - edge, 0) * 12, depth) for v in range(256)])
-        picture = Image.fromarray((np.asarray(picture).astype(np.uint16) * np.asarray(soft)[..., None] >> 8).astype(np.uint8))
-    if dice.chance(difficulty.blur):
-        if dice.chance(30):
-            picture = _moved(picture, dice, difficulty.blur)
-        else:
-            picture = picture.filter(ImageFilter.GaussianBlur(0.3 + dice.below(difficulty.blur + 1) / 65))
-    spread = difficulty.light
-    gain = 100 + dice.between(-spread, spread) * 45 // 100
-    gamma = 1 + dice.between(-spread, spread) / 300
-    cast = [dice.between(-spread, spread) // 8 for _ in range(3)]
-    lift = dice.below(spread + 1) // 4  # haze
-    ramps = [min(255, int(lift + (255 - lift) * (v / 255) ** gamma * (gain + c) / 100 + 0.5)) for c in cast for v in range(256)]
-    out = np.asarray(picture.point(ramps)).astype(np.float32)
-    level = (1 + dice.below(difficulty.noise + 1) / 7) * (1.4 if night else 1)
-    y, x = dice.below(1024 - size + 1) if size <= 1024 else 0, dice.below(1024 - size + 1) if size <= 1024 else 0
-    shared = grain()[y : y + size, x : x + size, None]
-    own = np.stack([grain()[(y + k) % 16 : (y + k) % 16 + size, x : x + size] for k in (5, 6, 7)], axis=2) if dice.chance(0) else shared
-    return np.clip(out + own * level + 0.5, 0, 255).astype(np.uint8)
+        soft = soft.point([255 - min(max(v - edge, 0) * steep, depth) for v in range(256)])
+        field = field * np.asarray(soft) >> 8
+    return Image.fromarray((canvas * field[..., None] >> 8).astype(np.uint8))
+
+
+def _lens(picture: Image.Image, dice: Dice, difficulty: Difficulty) -> Image.Image:
+    """Every lens softens a little; some pictures are out of focus, in some the camera moved."""
+    if not dice.chance(difficulty.blur):
+        middle = dice.between(8, 40)
+        return picture.filter(ImageFilter.Kernel((3, 3), [1, 2, 1, 2, middle, 2, 1, 2, 1]))
+    if dice.chance(35):
+        return _moved(picture, dice, difficulty.blur)
+    return picture.filter(ImageFilter.GaussianBlur(0.5 + dice.below(difficulty.blur + 1) / 70))
 
 
 def _moved(picture: Image.Image, dice: Dice, strength: int) -> Image.Image:
     """Motion blur: the mean of the picture shifted along a line."""
-    length = 1 + dice.below(strength // 12 + 1)
+    length = 2 + dice.below(strength // 14 + 1)
     dx, dy = dice.pick(((1, 0), (1, 0), (0, 1), (1, 1), (1, -1)))
-    source = np.asarray(picture)
-    total = np.zeros(source.shape, dtype=np.uint16)
+    source = np.pad(np.asarray(picture), ((length, length), (length, length), (0, 0)), mode="edge")
+    size, half = picture.width, length // 2
+    total = np.zeros((size, size, 3), dtype=np.uint16)
     for k in range(length + 1):
-        total += np.roll(source, (k * dy - length * dy // 2, k * dx - length * dx // 2), axis=(0, 1))
+        y, x = length + (k - half) * dy, length + (k - half) * dx
+        total += source[y : y + size, x : x + size]
     return Image.fromarray((total // (length + 1)).astype(np.uint8))
+
+
+def _sensor(picture: Image.Image, dice: Dice, difficulty: Difficulty, night: bool) -> np.ndarray:
+    """Exposure, contrast, a cast of colour, haze, and noise."""
+    size, spread = picture.width, difficulty.light
+    gain = 100 + dice.between(-spread, spread) * 45 // 100
+    gamma = 1 + dice.between(-spread, spread) / 300
+    lift = dice.below(spread + 1) // 4  # haze
+    curve = 256 * (np.arange(256) / 255) ** gamma
+    casts = [gain + dice.between(-spread, spread) // 8 for _ in range(3)]
+    ramps = [np.minimum(lift + curve * (255 - lift) * cast // 25600, 255).astype(int).tolist() for cast in casts]
+    exposed = np.asarray(picture.point([v for ramp in ramps for v in ramp])).astype(np.int16)
+    level = (3 + dice.below(difficulty.noise + 1)) * (3 if night else 2)  # in sixteenths of a standard deviation of one grey level
+    y, x = dice.below(1280 - size + 1), dice.below(1280 - size + 1)
+    exposed += grain()[y : y + size, x : x + size] * level >> 8
+    return np.clip(exposed, 0, 255).astype(np.uint8)

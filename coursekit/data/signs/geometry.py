@@ -113,7 +113,7 @@ def spans(polygon: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
         (first row, left, right): row ``first + i`` holds the columns ``left[i] .. right[i] - 1``, which may be none.
     """
     ax, ay = polygon.T
-    bx, by = np.roll(polygon, -1, axis=0).T
+    bx, by = np.concatenate([polygon[1:], polygon[:1]]).T
     half = SUBPIXEL // 2
     first, stop = (int(ay.min()) + half - 1) // SUBPIXEL, (int(ay.max()) + half - 1) // SUBPIXEL
     middles = np.arange(first, stop) * SUBPIXEL + half
@@ -141,7 +141,7 @@ def paint(canvas: np.ndarray, polygon: np.ndarray, value: int) -> tuple[int, tup
     first, left, right = spans(polygon)
     area = int(np.maximum(right - left, 0).sum())
     skip, keep = max(0, -first), max(0, min(len(left), height - first))
-    left, right = np.clip(left[skip:keep], 0, width), np.clip(right[skip:keep], 0, width)
+    left, right = np.maximum(left[skip:keep], 0), np.minimum(right[skip:keep], width)
     rows = np.flatnonzero(right > left)
     if len(rows) == 0:
         return area, None

@@ -111,8 +111,8 @@ class Plan:
         horizon: row of the horizon in pixels.
         night: whether it is night.
         things: from back to front.
-        boxes: (N, 4) int64 ``xyxy`` pixels, half-open: each labelled sign's outline, tight, clipped to the scene. What stands in front of a
-            sign does not shrink its box.
+        boxes: (N, 4) int64 ``xyxy`` pixels, half-open: tight around the part of each labelled sign's outline that is inside the
+            scene. What stands in front of a sign does not shrink its box.
         labels: (N,) int64, places in the classes that were asked for.
         seen: (N,) int64, pixels of each sign that can be seen.
         shares: (N,) int64, percent of each sign's whole outline that can be seen.
@@ -169,7 +169,7 @@ def _angles(dice: Dice, difficulty: Difficulty):
     return dice.between(-turn, turn), dice.between(-(turn // 3), turn // 3), dice.between(-(turn // 5), turn // 5)
 
 
-def _post(dice: Dice, difficulty: Difficulty, faces: list[str], size: int, setting: str, horizon: int) -> list[Thing]:
+def _post(dice: Dice, difficulty: Difficulty, faces: list[str], size: int, setting: str, horizon: int, kind="sign") -> list[Thing]:
     """A pole with one sign or several, one under another; on a wall sometimes without the pole."""
     half = _width(dice, difficulty) * size // 512
     angles = _angles(dice, difficulty)
@@ -188,7 +188,7 @@ def _post(dice: Dice, difficulty: Difficulty, faces: list[str], size: int, setti
         if foot > top + SUBPIXEL:
             things.append(make_pole(dice, x, top, foot, width))
     for k, face in enumerate(faces):
-        things.append(make_sign(dice, face, (x, middle + k * step), half, angles))
+        things.append(make_sign(dice, face, (x, middle + k * step), half, angles, kind))
     return things
 
 
@@ -247,9 +247,14 @@ def plan_scene(dice: Dice, size: int, difficulty: Difficulty, classes: tuple[str
     groups = []
     while wanted > 0:
         stack = min(wanted, 1 + dice.weighted((66, 28, 6)))
-        groups.append(_post(dice, difficulty, [dice.pick(classes) for _ in range(stack)], size, setting, horizon))
+        faces = [dice.pick(classes) for _ in range(stack)]
+        faces = [face for k, face in enumerate(faces) if face not in faces[:k]]  # nobody hangs the same sign twice on one pole
+        groups.append(_post(dice, difficulty, faces, size, setting, horizon))
         wanted -= stack
-    for _ in range(dice.between(0, difficulty.clutter)):
+    for _ in range(min(dice.between(0, difficulty.clutter), dice.between(0, difficulty.clutter))):
+        if dice.chance(65):
+            groups.append(_post(dice, difficulty, [dice.pick(LOOKALIKES)], size, setting, horizon, "clutter"))
+            continue
         half = _width(dice, difficulty) * size // 512
         center = (dice.below(size * SUBPIXEL), dice.below((horizon if setting == "street" else size) * SUBPIXEL))
         groups.append([make_sign(dice, dice.pick(LOOKALIKES), center, half, _angles(dice, difficulty), "clutter")])

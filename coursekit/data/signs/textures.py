@@ -10,16 +10,17 @@ from PIL import Image
 from coursekit.data.signs.geometry import Dice
 
 _PLACES = {"skimage": "data", "sklearn": "datasets/images"}
-_PHOTOS = (  # package, file, the share of the picture to use (left, top, right, bottom in percent)
-    ("skimage", "astronaut.png", (0, 0, 100, 100)),
-    ("skimage", "chelsea.png", (0, 0, 100, 100)),
-    ("skimage", "coffee.png", (0, 0, 100, 100)),
-    ("skimage", "motorcycle_left.png", (0, 0, 100, 100)),
-    ("skimage", "rocket.jpg", (0, 0, 100, 100)),
-    ("sklearn", "china.jpg", (0, 0, 100, 100)),
-    ("sklearn", "flower.jpg", (0, 0, 100, 100)),
+_PHOTOS = (  # package, file, weight: streets, houses and rooms more often than close-ups
+    ("sklearn", "china.jpg", 5),
+    ("skimage", "camera.png", 3),
+    ("skimage", "motorcycle_left.png", 3),
+    ("skimage", "rocket.jpg", 3),
+    ("skimage", "astronaut.png", 2),
+    ("skimage", "coffee.png", 2),
+    ("skimage", "chelsea.png", 1),
+    ("sklearn", "flower.jpg", 1),
 )
-PHOTOS = len(_PHOTOS)
+PHOTO_WEIGHTS = tuple(weight for _, _, weight in _PHOTOS)
 
 
 def _open(package: str, name: str) -> Image.Image:
@@ -38,11 +39,9 @@ def _open(package: str, name: str) -> Image.Image:
 
 @functools.cache
 def photo(index: int) -> Image.Image:
-    """One of PHOTOS colour photographs, RGB, its short side 384 to 512 pixels."""
-    package, name, (left, top, right, bottom) = _PHOTOS[index]
+    """A photograph, RGB, its short side 300 to 420 pixels; `index` is a place in PHOTO_WEIGHTS."""
+    package, name, _ = _PHOTOS[index]
     picture = _open(package, name).convert("RGB")
-    width, height = picture.size
-    picture = picture.crop((width * left // 100, height * top // 100, width * right // 100, height * bottom // 100))
     side = min(picture.size)
     if side > 420:
         picture = picture.resize((picture.width * 420 // side, picture.height * 420 // side), Image.Resampling.BICUBIC)
@@ -51,31 +50,53 @@ def photo(index: int) -> Image.Image:
 
 @functools.cache
 def texture(name: str) -> Image.Image:
-    """A grey photograph of a surface, 512 x 512: "brick", "grass" or "gravel", its mean brought to 128."""
-    grey = np.asarray(_open("skimage", f"{name}.png").convert("L")).astype(np.int16)
-    return Image.fromarray(np.clip(grey - int(grey.mean()) + 128, 0, 255).astype(np.uint8))
+    """A grey photograph of a surface, 512 x 512: "brick", "grass" or "gravel", its mean brought to 128.
+
+    Grass and gravel are photographs at half their size, mirrored to the right and downwards: their grain is then as fine as a street scene
+    needs. Brick is turned so that its courses lie level.
+    """
+    side = 512 if name == "brick" else 256
+    grey = np.asarray(_open("skimage", f"{name}.png").convert("L").resize((side, side), Image.Resampling.BOX)).astype(np.int16)
+    grey = np.clip(grey - int(grey.mean()) + 128, 0, 255).astype(np.uint8)
+    if name == "brick":
+        return Image.fromarray(grey.T.copy())
+    wide = np.concatenate([grey, grey[:, ::-1]], axis=1)
+    return Image.fromarray(np.concatenate([wide, wide[::-1]]))
+
+
+_CLOUDS = {  # octave weights from large to small, standard deviation
+    "cloud": ((8, 6, 4, 2, 1, 0, 0), 34),
+    "leaf": ((2, 3, 4, 5, 6, 6, 3), 50),
+    "stain": ((2, 4, 5, 5, 4, 3, 2), 40),
+    "asphalt": ((2, 2, 1, 1, 2, 5, 9), 26),
+}
 
 
 @functools.cache
 def noise(kind: str) -> Image.Image:
-    """Cloudy noise, 512 x 512 grey with mean about 128: "cloud" is large and soft, "leaf" small and contrasty, "stain" between them."""
-    weights = {"cloud": (8, 6, 4, 2, 1, 0, 0), "leaf": (2, 3, 4, 5, 6, 6, 3), "stain": (2, 4, 5, 5, 4, 3, 2)}[kind]
-    dice = Dice(1, len(kind), weights[0])
+    """Cloudy noise, 512 x 512 grey with mean about 128.
+
+    Args:
+        kind: "cloud" (large and soft), "stain", "leaf" (small, with contrast) or "asphalt" (fine).
+    """
+    weights, spread = _CLOUDS[kind]
+    dice = Dice(1, sorted(_CLOUDS).index(kind))
     total = np.zeros((512, 512), dtype=np.float32)
     for octave, weight in enumerate(weights):
         cells = 4 << octave
         grid = Image.fromarray(dice.bytes(cells, cells))
         total += weight * (np.asarray(grid.resize((512, 512), Image.Resampling.BICUBIC)).astype(np.float32) - 128)
-    total *= {"cloud": 34, "leaf": 50, "stain": 40}[kind] / total.std()
+    total *= spread / total.std()
     return Image.fromarray(np.clip(total + 128.5, 0, 255).astype(np.uint8))
 
 
 @functools.cache
 def grain() -> np.ndarray:
-    """(1024, 1024) float32 of bell-shaped noise with standard deviation 1: sums of uniform bytes."""
+    """(1280, 1280, 3) int16 of bell-shaped noise, mean 0 and standard deviation 16; two thirds of it is shared by the three channels."""
     dice = Dice(2, 7)
-    total = sum(dice.bytes(1024, 1024).astype(np.float32) for _ in range(4)) - 4 * 127.5
-    return total / total.std()
+    own = sum(dice.bytes(1280, 1280, 3).astype(np.int16) for _ in range(3)) - 382
+    shared = sum(dice.bytes(1280, 1280, 1).astype(np.int16) for _ in range(3)) - 382
+    return ((own + 2 * shared) * 16 // 286).astype(np.int16)
 
 
 def cut(dice: Dice, picture: Image.Image, width: int, height: int, zoom: int = 100) -> Image.Image:
@@ -94,6 +115,9 @@ def cut(dice: Dice, picture: Image.Image, width: int, height: int, zoom: int = 1
 
 
 def tint(grey: Image.Image, dark, light) -> Image.Image:
-    """Give a grey picture the colours from `dark` to `light` (RGB 0..255)."""
-    ramp = [d + (c - d) * i // 255 for d, c in zip(dark, light, strict=True) for i in range(256)]
-    return Image.merge("RGB", [grey] * 3).point(ramp)
+    """Give a grey picture the colours from `dark` to `light` (RGB 0..255), as a palette."""
+    steps = np.arange(256)[:, None]
+    palette = np.array(dark) + (np.array(light) - np.array(dark)) * steps // 255
+    indexed = Image.frombytes("P", grey.size, grey.tobytes())
+    indexed.putpalette(palette.astype(np.uint8).tobytes())
+    return indexed.convert("RGB")

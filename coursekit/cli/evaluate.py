@@ -35,9 +35,7 @@ def evaluate(
     inclusive: Annotated[
         bool | None, typer.Option("--plus-one/--no-plus-one", help="Right and bottom pixel belong to the box. Default: in folders.")
     ] = None,
-    detection_areas: Annotated[
-        bool, typer.Option("--detection-areas", help="COCO: take the detections' own area, not that of the box.")
-    ] = False,
+    detection_areas: Annotated[bool, typer.Option("--detection-areas", help="COCO: use the detections' own area.")] = False,
 ) -> None:
     """AP of detections against ground truth, to the last bit as pycocotools counts it (or as Pascal VOC does)."""
     from ..metrics.detection import evaluate_inputs

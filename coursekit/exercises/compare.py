@@ -50,7 +50,7 @@ def describe(value: Any) -> str:
 
 def show(number: Any) -> str:
     """A number as a learner wants to read it: 6 digits, whole floats with .0."""
-    if isinstance(number, (bool, np.bool_, complex)):
+    if isinstance(number, (bool, np.bool_, complex, str)):
         return str(number)
     if isinstance(number, (int, np.integer)):
         return str(int(number))

@@ -76,7 +76,7 @@ def solution_source(name: str, folder: Path | None = None) -> str | None:
         for cell in cells:
             head, _, body = cell.partition("\n")
             if re.search(rf"""exercise=["']{re.escape(name)}["']""", head):
-                lines = [li for li in body.split("\n") if not re.match(r"\s*### (BEGIN|END) SOLUTION", li)]
-                kept = "\n".join(lines)
+                body = re.sub(r"^ *### STUDENT.*?(?=^ *### END)", "", body, flags=re.MULTILINE | re.DOTALL)
+                kept = re.sub(r"^ *### (BEGIN|END) SOLUTION *\n", "", body, flags=re.MULTILINE)
                 return re.split(rf"""^.*\bcheck\(\s*["']{re.escape(name)}""", kept, flags=re.MULTILINE)[0].strip()
     return None

@@ -175,7 +175,6 @@ def as_table():
     passed = sum(row["state"] == "passed" for row in rows)
     right = sum(bool(p["right"]) for p in answered)
     guesses = f" · predictions: {right} of {len(answered)} right" if answered else ""
-    table.caption = (
-        f"{passed} of {len(rows)} passed{guesses} · kept in {progress_file()}" if rows else f"Nothing yet. It is kept in {progress_file()}."
-    )
+    summary = f"{passed} of {len(rows)} passed{guesses}" if rows or answered else "Nothing yet"
+    table.caption = f"{summary} · kept in {progress_file()}"
     return table

@@ -99,7 +99,7 @@ def test_it_states_what_it_was_built_for(source):
     notebook = convert(source)
     assert f'start("13_boxes", built_for="{coursekit.__version__}")' in notebook.cells[1].source
     assert notebook.metadata.coursekit["version"] == coursekit.__version__
-    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.kernelspec["name"] == "python3"
 
 
 def test_it_is_valid_and_stores_no_output(source):

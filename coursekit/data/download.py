@@ -60,6 +60,12 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
     return f"{algorithm}:{pooch.file_hash(str(path), alg=algorithm)}"
 
 
+def known_hash(file: RemoteFile, folder: Path) -> str | None:
+    """The hash that the file in `folder` is held to: the published one, else the one of its first download, else None."""
+    record = folder / f"{file.name}.sha256"
+    return file.hash or (record.read_text().strip() if record.is_file() else None)
+
+
 def fetch(file: RemoteFile, folder: Path, attempts: int = 4, pause: float = 1.0, progress: bool = True) -> Path:
     """The file in `folder`, downloaded if it is not there; its hash is compared in any case.
 
@@ -72,7 +78,7 @@ def fetch(file: RemoteFile, folder: Path, attempts: int = 4, pause: float = 1.0,
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, record = folder / file.name, folder / f"{file.name}.sha256"
-    known = file.hash or (record.read_text().strip() if record.is_file() else None)
+    known = known_hash(file, folder)
     with _locked(folder / f".{file.name}.lock"):
         if path.is_file() and known is not None and file_hash(path, known.partition(":")[0]) != known:
             if file.hash is None:

@@ -1,18 +1,25 @@
 """How figures appear in a notebook: each once, with its text alternative, whether or not it is the last thing in a cell."""
 
 import base64
+import html
 
 from coursekit.plots.images import get_alt
 from coursekit.plots.live import png
 
+UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+
 
 def show_figure(figure) -> None:
-    """Show a figure as a picture with its text alternative, and close it, so that the end of the cell does not show it again."""
+    """Show a figure as a picture with its text alternative, and close it, so that the end of the cell does not show it again.
+
+    JupyterLab drops the ``alt`` of an image output, so the words stand beside the picture too, for screen readers alone.
+    """
     from IPython.display import display
 
     words = get_alt(figure) or (figure.get_suptitle() or "; ".join(ax.get_title() for ax in figure.axes))
     picture = base64.b64encode(png(figure)).decode()
     display({"image/png": picture, "text/plain": words}, raw=True, metadata={"image/png": {"alt": words}})
+    display({"text/html": f'<span style="{UNSEEN}">{html.escape(words)}</span>', "text/plain": ""}, raw=True, metadata={})
 
 
 def install() -> bool:

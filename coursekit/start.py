@@ -14,6 +14,7 @@ import webbrowser
 from pathlib import Path
 
 from . import __version__
+from .files import write_bytes, write_json
 from .resources import notebooks_folder
 
 MANIFEST = ".coursekit.json"
@@ -30,13 +31,6 @@ def _read_manifest(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write under a temporary name beside the target, then rename: a reader sees the old file or the new one, never half."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def copy_notebooks(folder: Path, source: Path | None = None) -> dict[str, str]:
@@ -64,18 +58,18 @@ def copy_notebooks(folder: Path, source: Path | None = None) -> dict[str, str]:
         mine = folder / name
         ours, theirs = _digest(content), _digest(mine.read_bytes()) if mine.exists() else None
         if theirs is None:
-            write_atomically(mine, content)
+            write_bytes(mine, content)
             done[name] = "new"
         elif theirs == ours or delivered.get(name) == ours:
             done[name] = "kept"
         elif theirs == delivered.get(name):
-            write_atomically(mine, content)
+            write_bytes(mine, content)
             done[name] = "updated"
         else:
-            write_atomically(mine.with_name(f"{mine.stem}.edition-{__version__}.ipynb"), content)
+            write_bytes(mine.with_name(f"{mine.stem}.edition-{__version__}.ipynb"), content)
             done[name] = "beside"
         delivered[name] = ours
-    write_atomically(folder / MANIFEST, json.dumps(delivered, indent=1, sort_keys=True).encode())
+    write_json(folder / MANIFEST, delivered)
     return done
 
 

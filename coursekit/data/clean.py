@@ -144,14 +144,11 @@ def _fix(box: RawBox, xyxy: np.ndarray, header: Header, file: str, problems: lis
         report("inverted", "swapped its corners")
     limit = np.array([header.width, header.height] * 2, dtype=np.float64)
     inside = ordered.clip(0, limit)
-    if (ordered[2:] <= ordered[:2]).any():
+    if (ordered[2:] - ordered[:2] < ROUNDING).any():
         report("zero-area", "left out the box")
         return None
-    if (inside[2:] - inside[:2] <= 0).any():
+    if (inside[2:] - inside[:2] < ROUNDING).any():
         report("outside", "left out the box")
-        return None
-    if (np.float32(inside[2:]) <= np.float32(inside[:2])).any():
-        report("zero-area", "left out the box")
         return None
     if np.abs(ordered - inside).max() > ROUNDING:
         report("past-edge", "clipped to the picture")

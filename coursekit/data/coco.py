@@ -9,6 +9,7 @@ import json
 import math
 import mmap
 import re
+from codecs import getincrementaldecoder
 from collections import Counter
 from pathlib import Path
 
@@ -97,9 +98,9 @@ def categories_of(file: Path) -> list:
             raise ValueError(f"{file}: the file is empty")
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = re.search(rb'"categories"\s*:\s*(?=\[)', data)
-            text = data[at.end() : at.end() + (8 << 20)].decode("utf-8", "replace") if at else ""
-    try:
-        return json.JSONDecoder().raw_decode(text)[0]
+            head = data[at.end() : at.end() + (8 << 20)] if at else b""
+    try:  # the decoder allows for a letter that the cut went through, but for nothing that is not UTF-8
+        return json.JSONDecoder().raw_decode(getincrementaldecoder("utf-8")().decode(head))[0]
     except (ValueError, RecursionError):
         categories = _load(file, file.name, []).get("categories")
     if not categories:
@@ -213,7 +214,9 @@ def _picture_folders(root: Path, file: Path) -> list[Path]:
 
 def _picture(layout: Layout, file: Path, file_name: str, finder: PictureFinder, count: int, name: str, problems: list) -> Path | None:
     wanted = file_name
-    if leads_outside(file_name) and leads_outside(f"{file.parent.relative_to(layout.root).as_posix()}/{file_name}"):
+    if Path(file_name).is_relative_to(layout.root.absolute()):
+        wanted = str(Path(file_name).relative_to(layout.root.absolute()))
+    elif leads_outside(file_name, file.parent.relative_to(layout.root).as_posix()):
         problems.append(Problem(name, "path-outside", f"file_name is {file_name!r}", "took only its last part"))
         wanted = last_part(file_name)
     picture = finder.find(wanted)

@@ -1,6 +1,6 @@
 """What the readers of all formats share: where things lie in a dataset's folder, and text of unknown encoding."""
 
-import os
+import posixpath
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,12 @@ def split_folders(root: Path) -> list[Path]:
     return [folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name.casefold() in names]
 
 
+def _common_name(split: str) -> str:
+    """val for valid, validation and val2017."""
+    name = re.sub(r"[-_]?(19|20)\d\d$", "", split.casefold())
+    return ALIASES.get(name, name)
+
+
 def choose_splits(layout: Layout, split: str | None) -> list[str]:
     """The splits to read. None: all, in order; ``trainval`` is train and val where no list of that name exists.
 
@@ -48,18 +54,20 @@ def choose_splits(layout: Layout, split: str | None) -> list[str]:
     """
     if split is None or split in layout.splits:
         return list(layout.splits) if split is None else [split]
-    by_common_name = {ALIASES.get(name, name): name for name in layout.splits}
-    wanted = ["train", "val"] if split == "trainval" else [ALIASES.get(split, split)]
-    if all(name in by_common_name for name in wanted):
-        return [by_common_name[name] for name in wanted]
+    by_common_name = {}
+    for name in layout.splits:
+        by_common_name.setdefault(_common_name(name), []).append(name)
+    wanted = ["train", "val"] if split == "trainval" else [_common_name(split)]
+    if all(len(by_common_name.get(name, ())) == 1 for name in wanted):
+        return [by_common_name[name][0] for name in wanted]
     have = ", ".join(layout.splits) or "none: it is not split, leave the argument out"
     raise ValueError(f"split must be one that {layout.root} has, got {split!r}; it has {have}")
 
 
-def leads_outside(name: str) -> bool:
-    """Whether a file name written in an annotation climbs out of the folder it is relative to, or is absolute."""
+def leads_outside(name: str, folder: str = ".") -> bool:
+    """Whether a file name written in an annotation is absolute, or climbs out of the dataset from this folder of it."""
     name = name.replace("\\", "/")
-    return os.path.isabs(name) or re.match(r"[A-Za-z]:", name) is not None or os.path.normpath(name).split(os.sep)[0] == ".."
+    return name.startswith("/") or re.match(r"[A-Za-z]:", name) is not None or posixpath.normpath(f"{folder}/{name}").split("/")[0] == ".."
 
 
 def last_part(name: str) -> str:

@@ -53,12 +53,16 @@ def _load_yaml(file: Path):
 def _from_yaml(file: Path, data) -> Layout:
     if not isinstance(data, dict) or "names" not in data:
         raise ValueError(f"{file}: not a dataset's YAML: expected names, and train, val or test")
+    if not isinstance(data.get("path", ""), str):
+        raise ValueError(f"{file}: path must be one folder, got a {type(data['path']).__name__}")
     bases = [file.parent / data.get("path", ""), file.parent]
     root = next(base for base in bases if base.is_dir())
     layout = Layout("yolo", root, {}, data, file)
     for split in SPLITS:
         entries = data.get(split) or []
         entries = [entries] if isinstance(entries, str) else entries
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            raise ValueError(f"{file}: {split} must be a folder, a .txt list, or a list of those, got a {type(entries).__name__}")
         if entries:
             layout.splits[split] = [_resolve(entry, [root, file.parent]) for entry in entries]
     return layout
@@ -99,7 +103,7 @@ def _names(layout: Layout, problems: list[Problem]) -> dict[int, str]:
         names = dict(enumerate(names))
     keys = [to_number(key) for key in names] if isinstance(names, dict) else [-1.0]
     if not names or not all(key >= 0 and key.is_integer() for key in keys) or not all(isinstance(name, str) for name in names.values()):
-        raise ValueError(f"{layout.config_file}: names must be a list of names or number: name, got {names!r}")
+        raise ValueError(f"{layout.config_file}: names must be a list of names, or number: name for each, counted from 0")
     numbers = {int(key): " ".join(name.split()) for key, name in sorted(zip(keys, names.values(), strict=True))}
     count = layout.config.get("nc")
     if count is not None and to_number(count) != len(numbers):
@@ -134,15 +138,12 @@ def label_path(picture: Path) -> Path:
 def _read_source(layout: Layout, source: Path, numbers: dict[int, str], raws: dict, problems: list[Problem]) -> None:
     """Adds the pictures of a folder or a list to ``raws``, by path."""
     pictures = _listed(layout, source, problems) if source.is_file() else _found(source)
-    labelled = set()
+    labelled = {label for picture in pictures if (label := label_path(picture)).is_file()}
     for picture in pictures:
         if picture in raws:
             problems.append(Problem(layout.relative(source), "duplicate-image", f"{layout.relative(picture)} is listed twice", "kept once"))
             continue
-        label = label_path(picture)
-        raws[picture] = _read_one(layout, picture, label, numbers, problems)
-        if label.is_file():
-            labelled.add(label)
+        raws[picture] = _read_one(layout, picture, label_path(picture), numbers, problems)
     if pictures and not labelled:
         text = f"none of {len(pictures)} pictures has a label file; the first would be {layout.relative(label_path(pictures[0]))}"
         problems.append(Problem(layout.relative(source), "missing-annotation", text, "took them as pictures without objects"))

@@ -22,3 +22,33 @@ def check(
     report = check_dataset(path, format)
     print_report(report, limit, json)
     raise typer.Exit(report.exit_code)
+
+
+@app.command("list")
+def list_datasets(
+    name: Annotated[str | None, typer.Argument(help="One dataset: its whole card.")] = None,
+):
+    """Known datasets, with their size and licence."""
+    from coursekit.data.catalog import card, describe, print_list
+
+    if name is None:
+        print_list()
+    else:
+        typer.echo(describe(card(name)))
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="As `coursekit data list` names it.")],
+    folder: Annotated[Path | None, typer.Option(help="Where you have it already: its folder, or its archive as downloaded.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the folder only.")] = False,
+):
+    """Fetch a known dataset: it resumes, is checked by hash, and is kept in COURSEKIT_DATA or the system's cache folder."""
+    from coursekit.data.catalog import card, describe, get, what_next
+
+    if not quiet:
+        typer.echo(describe(card(name)), err=True)
+    path = get(name, folder, progress=not quiet)
+    typer.echo(path)
+    if not quiet:
+        typer.echo(what_next(card(name), path), err=True)

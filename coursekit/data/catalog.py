@@ -8,6 +8,7 @@ What is kept lies in ``data_home()/NAME``: `archives` as they came, and `files` 
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,6 +49,26 @@ def describe(one: Card) -> str:
     if one.manual:
         lines.append(f"by hand   {one.manual}")
     return "\n".join(lines)
+
+
+def print_list() -> None:
+    """All cards as a table, a line or two each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "task", "classes", "images", "download", "licence", box=None, pad_edge=False)
+    for one in CARDS:
+        table.add_row(one.name, one.task, str(one.classes), one.images, "by hand" if one.manual else _megabytes(one.size), one.licence)
+    console = Console()
+    console.print(table)
+    console.print("\nOne card: coursekit data list NAME · fetch it: coursekit data get NAME", soft_wrap=True)
+
+
+def what_next(one: Card, path: Path) -> str:
+    """What can be done with a dataset once it is here."""
+    if one.reader == "boxes":
+        return f"Look at it: coursekit data check {shlex.quote(str(path))}\nTrain on it: coursekit train --data {shlex.quote(str(path))}"
+    return f"In Python: from coursekit.data.catalog import load; load({one.name!r}{f', {one.splits[0]!r}' if one.splits else ''})"
 
 
 def get(name: str, folder: str | Path | None = None, progress: bool = True) -> Path:

@@ -25,21 +25,26 @@ ERROR_TYPES = ("classification", "localisation", "both", "duplicate", "backgroun
 ON, NEAR = 0.5, 0.1
 
 
-def error_type(iou_same: float, iou_same_taken: float, iou_other: float) -> str:
+def error_type(iou: np.ndarray, same: np.ndarray, taken: np.ndarray) -> str:
     """Type of one wrong detection.
 
     Args:
-        iou_same: its best IoU with a truth of its class that no other detection has, 0 if there is none.
-        iou_same_taken: its best IoU with a truth of its class that a better detection has.
-        iou_other: its best IoU with a truth of another class.
+        iou: (G,) its IoU with every truth of its image.
+        same: (G,) bool, the truth is of its class.
+        taken: (G,) bool, a right detection has the truth already.
     """
-    if iou_same_taken >= ON:
+    return _type_of(iou[same & ~taken].max(initial=0.0), iou[same & taken].max(initial=0.0), iou[~same].max(initial=0.0))
+
+
+def _type_of(same_free: float, same_taken: float, other: float) -> str:
+    """From the best IoU with a truth of its class that is free, of its class that is taken, and of another class."""
+    if same_taken >= ON:
         return "duplicate"
-    if iou_other >= ON:
+    if other >= ON:
         return "classification"
-    if max(iou_same, iou_same_taken) >= NEAR:
+    if max(same_free, same_taken) >= NEAR:
         return "localisation"
-    return "both" if iou_other >= NEAR else "background"
+    return "both" if other >= NEAR else "background"
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def analyse_errors(result: CocoResult) -> ErrorReport:
     free = ~taken[pairs.truth]
     best = [_best(pairs.select(which), len(wrong)) for which in (same & free, same & ~free, ~same)]
     ious = np.array([iou for iou, _ in best])
-    kind = np.array([error_type(*ious[:, d]) if wrong[d] else "" for d in range(len(wrong))], dtype=object)
+    kind = np.array([_type_of(*ious[:, d]) if wrong[d] else "" for d in range(len(wrong))], dtype=object)
 
     explained = np.zeros(len(truths), dtype=bool)
     target = np.select([kind == "classification", kind == "localisation"], [best[2][1], best[0][1]], -1)

@@ -17,8 +17,10 @@ import numpy as np
 
 from .inputs import EvalInputs
 from .pairs import near_pairs
+from .steps import ap_area, ap_at_points
 
 PROTOCOLS = ("voc2007", "voc2010")
+ELEVEN_POINTS = np.linspace(0.0, 1.0, 11)
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,12 @@ class VocResult:
         return float(np.mean(values)) if values else float("nan")
 
 
-def average_precision_11(recall: np.ndarray, precision: np.ndarray) -> float:
-    """VOC 2007: mean of the best precision at recall >= 0, 0.1, ..., 1.
+def average_precision(recall: np.ndarray, precision: np.ndarray, protocol: str) -> float:
+    """AP of one class from recall and precision after each detection.
 
-    The points are those of linspace, so 0.3 is 0.30000000000000004 and a recall of exactly 3/10 does not reach it, as in the field's tools.
+    2007's points are those of linspace, so 0.3 is 0.30000000000000004 and a recall of exactly 3/10 does not reach it, as in detectron2.
     """
-    return float(np.mean([precision[recall >= point].max(initial=0.0) for point in np.linspace(0, 1, 11)]))
-
-
-def average_precision_all(recall: np.ndarray, precision: np.ndarray) -> float:
-    """VOC 2010 and later: the exact area under the curve, after each precision is raised to the best at this recall or a higher one."""
-    recall = np.concatenate([[0.0], recall])
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(recall) * envelope))
+    return ap_at_points(recall, precision, ELEVEN_POINTS) if protocol == "voc2007" else ap_area(recall, precision)
 
 
 def voc_evaluate(inputs: EvalInputs, protocol: str = "voc2010", iou_threshold: float = 0.5) -> VocResult:
@@ -92,7 +87,6 @@ def voc_evaluate(inputs: EvalInputs, protocol: str = "voc2010", iou_threshold: f
     optional = truths.difficult | truths.crowd
     order = np.argsort(-found.score, kind="stable")
     right, wrong = match_best(inputs, order, iou_threshold, optional)
-    ap = average_precision_11 if protocol == "voc2007" else average_precision_all
     classes = []
     for k, name in enumerate(inputs.names):
         counted = (found.category[order] == k) & (right | wrong)
@@ -100,7 +94,7 @@ def voc_evaluate(inputs: EvalInputs, protocol: str = "voc2010", iou_threshold: f
         num_truths = int(((truths.category == k) & ~optional).sum())
         precision = np.cumsum(tp) / np.arange(1, len(tp) + 1)
         recall = np.cumsum(tp) / max(num_truths, 1)
-        value = ap(recall, precision) if num_truths else float("nan")
+        value = average_precision(recall, precision, protocol) if num_truths else float("nan")
         classes.append(VocClass(name, num_truths, value, found.score[order][counted], tp, precision, recall))
     return VocResult(protocol, iou_threshold, tuple(classes), inputs.notes)
 

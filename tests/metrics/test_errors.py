@@ -29,7 +29,13 @@ def analyse(truth, found, crowd=None):
     ],
 )
 def test_error_type(same, taken, other, expected):
-    assert error_type(same, taken, other) == expected
+    iou, of_class, has = np.array([same, taken, other]), np.array([True, True, False]), np.array([False, True, False])
+    assert error_type(iou, of_class, has) == expected
+
+
+def test_error_type_without_truths():
+    nothing = np.zeros(0, dtype=bool)
+    assert error_type(np.zeros(0), nothing, nothing) == "background"
 
 
 @pytest.mark.parametrize(

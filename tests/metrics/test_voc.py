@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from coursekit.metrics.inputs import from_samples, with_inclusive_corners
-from coursekit.metrics.voc import average_precision_11, average_precision_all, voc_evaluate
+from coursekit.metrics.voc import average_precision, voc_evaluate
 
 
 def sample(truth, found, difficult=None, crowd=None):
@@ -78,8 +78,8 @@ def test_nothing_to_find_is_undefined_and_stays_out_of_the_mean():
 def test_the_two_sums_by_hand(right, truths, eleven, every):
     right = np.array(right, dtype=bool)
     recall, precision = np.cumsum(right) / truths, np.cumsum(right) / np.arange(1, len(right) + 1)
-    assert average_precision_11(recall, precision) == pytest.approx(eleven)
-    assert average_precision_all(recall, precision) == pytest.approx(every)
+    assert average_precision(recall, precision, "voc2007") == pytest.approx(eleven)
+    assert average_precision(recall, precision, "voc2010") == pytest.approx(every)
 
 
 def test_inclusive_corners_are_one_pixel_wider():

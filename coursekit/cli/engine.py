@@ -1,5 +1,267 @@
-"""Commands, registered on the one app."""
+"""`coursekit train`, `val`, `predict`: the detector at the command line. What it writes is for people to find where they look for it."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
 
 
-def register(app):
+def register(app: typer.Typer) -> None:
     """Add this module's commands to the app."""
+    app.command("train")(train)
+    app.command("val")(val)
+    app.command("predict")(predict)
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[str, Option(help="Folder in VOC, COCO or YOLO format, or 'signs' for the generated world.")] = "signs",
+    split: Annotated[str, Option(help="What to train on, such as train or trainval.")] = "train",
+    val_split: Annotated[str, Option(help="What to measure on meanwhile: a split, none, or auto.")] = "auto",
+    model: Annotated[str, Option(help="n, s or m.")] = "n",
+    weights: Annotated[str, Option(help="Weights file to start from.")] = "",
+    imgsz: Annotated[int, Option(help="Longer side of the network's input, pixels.")] = 320,
+    epochs: Annotated[int, Option(help="0: about 23,000 pictures seen in all.")] = 0,
+    batch: Annotated[int, Option(help="Pictures in a step.")] = 8,
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, Option(help="auto (timed at the start), float32 or bfloat16.")] = "auto",
+    threads: Annotated[int, Option(help="CPU threads; 0: the cores that are really ours.")] = 0,
+    seed: Annotated[int, Option(help="Same seed, same run.")] = 0,
+    lr: Annotated[float, Option(help="Highest learning rate.")] = 2e-3,
+    mosaic: Annotated[float, Option(help="Share of mosaics.")] = 0.5,
+    fliplr: Annotated[float, Option(help="Share mirrored left to right.")] = 0.5,
+    flipud: Annotated[float, Option(help="Share mirrored top to bottom: 0.5 for cells, 0 for cars.")] = 0.0,
+    project: Annotated[str, Option(help="Folder of the runs.")] = "runs/detect",
+    name: Annotated[str, Option(help="Folder of this run in it; a taken name gets a number.")] = "train",
+    resume: Annotated[bool, Option("--resume", help="Go on with the latest run of the project, or with --name.")] = False,
+) -> None:
+    """Train a detector. Ctrl-C leaves a run that `coursekit train --resume` goes on with."""
+    from .. import yolo as engine
+    from ..training.progress import Progress
+    from ..training.run import latest_run
+
+    given = {key: value for key, value in context.params.items() if _was_given(context, key)}
+    if resume:
+        folder = latest_run(project, name if "name" in given else None)
+        prepared, run = engine.resume(folder)
+        _refuse_contradictions(given, prepared.settings, folder)
+    else:
+        chosen = {key: value for key, value in context.params.items() if key in engine.TrainSettings.names()}
+        prepared = engine.prepare(engine.TrainSettings(**chosen))
+        run = engine.new_run(prepared)
+    _print_settings(prepared, run.folder)
+    _draw_train_batches(run.folder, prepared)
+    state, steps = prepared.state, len(prepared.batches)
+    begin = time.perf_counter()
+    try:
+        with Progress(prepared.settings.epochs * steps, done=state.step) as progress:
+            engine.train(prepared, run, progress.step, progress.row)
+    except KeyboardInterrupt:
+        where = f"--project {prepared.settings.project} --name {run.folder.name}"
+        typer.echo(f"\nstopped in epoch {state.epoch + 1} of {prepared.settings.epochs}; go on with: coursekit train --resume {where}")
+        raise typer.Exit(130) from None
+    _draw_validation_of(run.folder, prepared)
+    typer.echo(f"done in {time.perf_counter() - begin:.0f} s: {run.last}")
+
+
+def val(
+    data: Annotated[str | None, Option(help="Folder, or 'signs'; by default the run's own.")] = None,
+    split: Annotated[str, Option(help="What to measure on.")] = "val",
+    weights: Annotated[Path | None, Option(help="Weights file; by default last.pt of the latest run.")] = None,
+    project: Annotated[str, Option(help="Folder of the runs.")] = "runs/detect",
+    name: Annotated[str | None, Option(help="Run to measure; by default the latest.")] = None,
+    imgsz: Annotated[int, Option(help="0: as it was trained.")] = 0,
+    device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
+    json: Annotated[Path | None, Option(help="Write the twelve numbers to this file.")] = None,
+) -> None:
+    """Measure a detector: the twelve COCO numbers, a table of the classes, and pictures beside the run."""
+    from ..training.checkpoint import write_atomically
+    from ..training.device import choose_device, choose_threads
+    from ..yolo.val import validate
+
+    folder, weights = _find_weights(weights, project, name)
+    model = _load(weights, choose_device(device), choose_threads())
+    dataset = _open(data or _data_of(folder), split)
+    validation = validate(model, dataset, imgsz or None)
+    for row in validation.result.per_class:
+        typer.echo(f"{row['name']:>16}  truths {row['truths']:5d}  AP {row['AP']:.3f}  AP50 {row['AP50']:.3f}")
+    typer.echo("  ".join(f"{key} {value:.3f}" for key, value in validation.summary.items()))
+    if json is not None:
+        import json as encoder
+
+        text = encoder.dumps({**validation.summary, "weights": str(weights), "split": split, "images": len(dataset)}, indent=1)
+        json.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(json, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    if folder is not None:
+        _draw_validation(folder, dataset, validation, model)
+        typer.echo(f"pictures: {folder}")
+
+
+def predict(
+    source: Annotated[str, typer.Argument(help="An image, a folder of images, or a pattern such as 'photos/*.jpg'.")],
+    weights: Annotated[Path | None, Option(help="Weights file; by default last.pt of the latest run.")] = None,
+    project: Annotated[str, Option(help="Folder of the runs to take weights from.")] = "runs/detect",
+    name: Annotated[str | None, Option(help="Run to take weights from; by default the latest.")] = None,
+    conf: Annotated[float, Option(help="Lowest confidence shown.")] = 0.25,
+    iou: Annotated[float, Option(help="Boxes of one class that overlap more are one.")] = 0.6,
+    imgsz: Annotated[int, Option(help="0: as it was trained.")] = 0,
+    device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
+    out: Annotated[Path | None, Option(help="Folder for pictures and predictions.json; by default runs/detect/predict.")] = None,
+) -> None:
+    """Find objects in pictures; writes each with its boxes drawn, and predictions.json."""
+    import json as encoder
+
+    import torch
+
+    from ..data.images import load_image
+    from ..plots.run import save_detections
+    from ..training.checkpoint import write_atomically
+    from ..training.device import choose_device, choose_threads
+    from ..training.run import Run
+    from ..yolo.predict import predict as find
+
+    for key, value in (("conf", conf), ("iou", iou)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{key} must lie in 0..1, got {value}")
+    files = find_images(source)
+    _, weights = _find_weights(weights, project, name)
+    model = _load(weights, choose_device(device), choose_threads())
+    folder = out or Run.create(project, "predict").folder
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for file in files:
+        image = torch.from_numpy(load_image(file))
+        [found] = find(model, [image.expand(3, -1, -1)], conf, iou, imgsz=imgsz or None)
+        boxes = [
+            {"label": model.classes[label], "score": round(score, 4), "box": [round(side, 1) for side in box]}
+            for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+        ]
+        rows.append({"file": str(file), "width": image.shape[2], "height": image.shape[1], "detections": boxes})
+        taken = (folder / f"{file.stem}.jpg").exists()  # a.png beside a.jpg: neither may overwrite the other
+        save_detections(folder / (f"{file.stem}_{len(rows)}.jpg" if taken else f"{file.stem}.jpg"), image, found, model.classes)
+        typer.echo(f"{file}: {', '.join(_count(boxes)) or 'nothing found'}")
+    text = encoder.dumps(rows, indent=1, ensure_ascii=False)
+    write_atomically(folder / "predictions.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    typer.echo(f"{len(files)} pictures: {folder}")
+
+
+def find_images(source: str) -> list[Path]:
+    """The image files that ``source`` means: a file, those in a folder, or those that a pattern matches.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    from glob import glob
+
+    endings = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+    path = Path(source)
+    if path.is_file():
+        return [path]
+    candidates = path.iterdir() if path.is_dir() else map(Path, glob(source, recursive=True))
+    files = sorted(file for file in candidates if file.suffix.lower() in endings and file.is_file())
+    if not files:
+        raise ValueError(f"there is no image at {source}; expected an image, a folder of images, or a pattern in quotes")
+    return files
+
+
+def _count(boxes: list[dict]) -> list[str]:
+    from collections import Counter
+
+    return [f"{count} {label}" for label, count in Counter(box["label"] for box in boxes).most_common()]
+
+
+def _was_given(context: typer.Context, key: str) -> bool:
+    source = context.get_parameter_source(key)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _refuse_contradictions(given: dict, settings, folder: Path) -> None:
+    for key, value in given.items():
+        if key not in ("resume", "project", "name") and getattr(settings, key) != value:
+            option, started = f"--{key.replace('_', '-')} {value}", getattr(settings, key)
+            raise ValueError(f"{option} contradicts {folder}, which was started with {started}; leave it out")
+
+
+def _print_settings(prepared, folder: Path) -> None:
+    from dataclasses import asdict
+
+    settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
+    typer.echo("  ".join(f"{key}={value}" for key, value in asdict(settings).items() if value != ""))
+    parameters = sum(p.numel() for p in prepared.state.model.parameters()) / 1e6
+    height, width = prepared.size_hw
+    pictures, classes = len(batches.dataset), len(batches.dataset.classes)
+    typer.echo(f"{pictures} pictures at {width}x{height}, {classes} classes, {parameters:.2f} M parameters")
+    typer.echo(f"{compute.device}, {compute.threads} threads, {compute.precision}")
+    for note in prepared.notes:
+        typer.echo(note)
+    typer.echo(f"run: {folder}")
+
+
+def _find_weights(weights: Path | None, project: str, name: str | None) -> tuple[Path | None, Path]:
+    """The run folder (None for a file that lies in no run) and the weights in it."""
+    from ..training.run import latest_run
+
+    if weights is None:
+        folder = latest_run(project, name)
+        return folder, folder / "weights" / "last.pt"
+    folder = weights.resolve().parent.parent
+    return (folder if (folder / "args.yaml").is_file() else None), weights
+
+
+def _data_of(folder: Path | None) -> str:
+    if folder is None:
+        raise ValueError("these weights lie in no run folder, so say with --data what to measure on")
+    import yaml
+
+    return yaml.safe_load((folder / "args.yaml").read_text(encoding="utf-8"))["data"]
+
+
+def _open(data: str, split: str):
+    from ..yolo.train import open_data
+
+    return open_data(data, split)
+
+
+def _load(weights: Path, device: str, threads: int):
+    import torch
+
+    from ..yolo.predict import load
+
+    torch.set_num_threads(threads)
+    return load(weights, device)
+
+
+def _draw_train_batches(folder: Path, prepared) -> None:
+    """Before the first step, so that a mistake in the data is seen at once."""
+    from itertools import islice
+
+    from ..plots.run import draw_train_batch
+
+    prepared.batches.augment = prepared.settings.augment(mosaic=True)
+    for number, (images, targets) in enumerate(islice(prepared.batches.epoch(0), 2)):
+        draw_train_batch(folder, number, images, targets, prepared.batches.dataset.classes)
+
+
+def _draw_validation_of(folder: Path, prepared) -> None:
+    from ..plots.run import draw_results
+    from ..yolo.val import validate
+
+    draw_results(folder)
+    if prepared.validation is not None:
+        model = prepared.state.ema.model
+        _draw_validation(folder, prepared.validation, validate(model, prepared.validation), model)
+
+
+def _draw_validation(folder: Path, dataset, validation, model) -> None:
+    from ..plots import run as plots
+    from ..training.run import Run
+    from ..yolo.val import confusion, curves
+
+    counts = confusion(validation.targets, validation.found, len(model.classes))
+    content = {"curves": curves(validation.result, model.classes), "confusion": counts.tolist(), "classes": list(model.classes)}
+    Run(folder).write_json("curves.json", content | {"summary": validation.summary})
+    plots.draw_curves(folder)
+    plots.draw_confusion(folder)
+    plots.draw_val_batch(folder, dataset, validation.found, model.classes)

@@ -43,4 +43,5 @@ def load_checkpoint(path: Path, device="cpu") -> dict:
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
-        raise ValueError(f"{path} is not a checkpoint that can be read: {str(error).splitlines()[0][:120]}") from None
+        why = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise ValueError(f"{path} is not a checkpoint that can be read: {why}") from None

@@ -70,7 +70,7 @@ def assign(
     positive = (owner >= 0).nonzero()[:, 0]
     mine = owner[positive]
     chosen = torch.zeros_like(chosen).index_put_((mine, positive), torch.tensor(True, device=chosen.device))
-    peak = (aligned * chosen).amax(dim=1).clamp(min=1e-9)  # (M,) of the cells that an object was left with
+    peak = (aligned * chosen).amax(dim=1).clamp(min=1e-30)  # (M,) of the cells it was left with; IoU .01 to the sixth is 1e-12
     reach = (overlap * chosen).amax(dim=1)
     targets[positive, truth_labels[mine]] = aligned[mine, positive] / peak[mine] * reach[mine]
     return Assignment(owner, targets)

@@ -10,10 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart (jfly.uni-koeln.de/color), with a line style each
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#FFFFFF")
 LINES = ("-", "--", ":", "-.")
+
+
+def _array(values) -> np.ndarray:
+    """A tensor, wherever it lives, or anything like an array, as an array."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 
 
 def to_picture(image) -> np.ndarray:
@@ -28,10 +34,9 @@ def to_picture(image) -> np.ndarray:
     Raises:
         ValueError: naming the shape or the kind that came.
     """
-    array = image.detach().cpu().numpy() if hasattr(image, "detach") else np.asarray(image)
-    if (array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3)) or (
-        array.ndim == 3 and array.shape[0] in (1, 3) and hasattr(image, "detach")
-    ):
+    array = _array(image)
+    channels_first = array.ndim == 3 and array.shape[0] in (1, 3)
+    if channels_first and (array.shape[2] not in (1, 3) or hasattr(image, "detach")):  # a tensor is CHW where both would do
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
@@ -94,17 +99,51 @@ def show_images(images, titles=None, columns: int = 4, suptitle: str | None = No
     return set_alt(figure, alt or f"{suptitle or 'Images'}: {len(images)} pictures, titled {', '.join(titles)}.")
 
 
+class _Caption(Text):
+    """A name that stays inside its axes and off the names before it: it moves when it is drawn, for only then is its size known."""
+
+    def __init__(self, ax: Axes, x: float, y: float, text: str, colour: str, **options):
+        frame = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.5, "pad": 1.2}
+        super().__init__(x, y, text, fontsize=8, color="black", bbox=frame, clip_on=False, **options)
+        self.before = [other for other in ax.texts if isinstance(other, _Caption)]
+        self.extent = None
+        self.set_in_layout(False)
+        ax.add_artist(self)
+
+    def draw(self, renderer) -> None:
+        place = self.get_position()
+        pad = 3 * renderer.points_to_pixels(1)
+        extent = self.get_window_extent(renderer).padded(pad)
+        room = self.axes.get_window_extent(renderer)
+        right = max(room.x0 - extent.x0, 0) or min(room.x1 - extent.x1, 0)
+        up = max(room.y0 - extent.y0, 0) or min(room.y1 - extent.y1, 0)
+        extent = extent.translated(right, up)
+        for _ in self.before:  # step down below whatever is in the way, as long as there is room
+            hit = next((other.extent for other in self.before if other.extent is not None and other.extent.overlaps(extent)), None)
+            if hit is None or hit.y0 - extent.height < room.y0:
+                break
+            up += hit.y0 - extent.y1
+            extent = extent.translated(0, hit.y0 - extent.y1 - 1)  # one pixel apart, so that they no longer overlap
+            up -= 1
+        self.extent = extent
+        x, y = self.axes.transData.transform(place)
+        self.set_position(self.axes.transData.inverted().transform((x + right, y + up)))
+        super().draw(renderer)
+        self.set_position(place)
+
+
 def _style(label: int) -> tuple[str, str]:
     return COLOURS[label % len(COLOURS)], LINES[(label // len(COLOURS) + label) % len(LINES)]
 
 
-def _captions(count: int, labels, scores, classes) -> list[str]:
-    names = [""] * count
-    if labels is not None:
-        for name, value in (("labels", labels), ("scores", scores)):
-            if value is not None and len(value) != count:
-                raise ValueError(f"{name} must be one for each of the {count} boxes, got {len(value)}")
-        names = [classes[int(k)] if classes is not None else str(int(k)) for k in labels]
+def _captions(count: int, labels, scores, classes, what: str = "boxes") -> list[str]:
+    for name, value in (("labels", labels), ("scores", scores)):
+        if value is not None and len(value) != count:
+            raise ValueError(f"{name} must be one for each of the {count} {what}, got {len(value)}")
+    labels = None if labels is None else [int(label) for label in labels]
+    if labels and classes is not None and not 0 <= min(labels) <= max(labels) < len(classes):
+        raise ValueError(f"labels must lie in 0..{len(classes) - 1}, the places in classes, got {sorted(set(labels))}")
+    names = [""] * count if labels is None else [str(label) if classes is None else classes[label] for label in labels]
     if scores is None:
         return names
     return [f"{name} {float(score):.2f}".strip() for name, score in zip(names, scores, strict=True)]
@@ -132,7 +171,7 @@ def show_boxes(
         ValueError: naming the argument that does not fit.
     """
     picture = to_picture(image)
-    boxes = np.asarray(boxes, dtype=np.float64)
+    boxes = _array(boxes).astype(np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes must have shape (N, 4), got {boxes.shape}")
     captions = _captions(len(boxes), labels, scores, classes)
@@ -140,7 +179,7 @@ def show_boxes(
         _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", extent=(0, picture.shape[1], picture.shape[0], 0))
     for i, box in enumerate(boxes):
-        _draw_box(ax, box, captions[i], _style(0 if labels is None else int(labels[i])), picture.shape)
+        _draw_box(ax, box, captions[i], _style(0 if labels is None else int(labels[i])))
     ax.set_axis_off()
     title = f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}" if title is None else title
     ax.set_title(title, fontsize=10)
@@ -149,27 +188,14 @@ def show_boxes(
     return ax
 
 
-def _draw_box(ax: Axes, box, caption: str, style, shape) -> None:
+def _draw_box(ax: Axes, box, caption: str, style) -> None:
     x1, y1, x2, y2 = box
     colour, line = style
     # a dark line under the coloured one, so that it shows on any background
     ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="black", linewidth=3))
     ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=1.6, linestyle=line))
-    if not caption:
-        return
-    height, width = shape[:2]
-    above = y1 > 0.06 * height  # the caption stays in the picture: inside the box where there is no room above it
-    right = x1 > 0.7 * width  # and it grows to the left at the right edge
-    ax.text(
-        min(x2, width) if right else max(x1, 0),
-        y1 if above else max(y1, 0),
-        caption,
-        fontsize=8,
-        ha="right" if right else "left",
-        va="bottom" if above else "top",
-        color="black",
-        bbox={"facecolor": colour, "edgecolor": "black", "linewidth": 0.5, "pad": 1.2},
-    )
+    if caption:
+        _Caption(ax, x1, y1, caption, colour, ha="left", va="bottom")
 
 
 def show_masks(image, masks, labels=None, classes=None, ax: Axes | None = None, title: str | None = None, alt: str | None = None) -> Axes:
@@ -189,7 +215,7 @@ def show_masks(image, masks, labels=None, classes=None, ax: Axes | None = None, 
         ValueError: where a mask has another size than the image, or labels do not fit.
     """
     picture = to_picture(image)
-    masks = np.asarray(masks)
+    masks = _array(masks)
     if masks.ndim == 2 and masks.dtype != bool:
         values = [v for v in np.unique(masks) if v > 0]
         labels = [int(v) - 1 for v in values] if labels is None else labels
@@ -197,7 +223,7 @@ def show_masks(image, masks, labels=None, classes=None, ax: Axes | None = None, 
     if masks.ndim != 3 or masks.shape[1:] != picture.shape[:2]:
         raise ValueError(f"masks must have shape (N, {picture.shape[0]}, {picture.shape[1]}) as the image, got {masks.shape}")
     labels = list(range(len(masks))) if labels is None else labels
-    captions = _captions(len(masks), labels, None, classes)
+    captions = _captions(len(masks), labels, None, classes, "masks")
     if ax is None:
         _, ax = plt.subplots(figsize=(5, 5), layout="constrained")
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -210,15 +236,7 @@ def show_masks(image, masks, labels=None, classes=None, ax: Axes | None = None, 
         if not mask.all():
             ax.contour(mask, levels=[0.5], colors="black", linestyles=line, linewidths=1)
         y, x = (int(v.mean()) for v in np.nonzero(mask))
-        ax.text(
-            x,
-            y,
-            caption,
-            fontsize=8,
-            ha="center",
-            va="center",
-            bbox={"facecolor": colour, "edgecolor": "black", "linewidth": 0.5, "pad": 1},
-        )
+        _Caption(ax, x, y, caption, colour, ha="center", va="center")
     ax.set_axis_off()
     title = f"{len(masks)} mask{'' if len(masks) == 1 else 's'}" if title is None else title
     ax.set_title(title, fontsize=10)

@@ -85,12 +85,12 @@ def _draw_face(canvas: np.ndarray, thing: Thing, night: bool, wear: int) -> None
     grey = (colour.sum(axis=2, keepdims=True) // 5) + 70
     colour = colour + ((grey - colour) * fade >> 8)
     strength, floor = dice.below(wear + 1), dice.between(105, 140)
-    ramp = [255 - min(max(v - floor, 0), 90) * strength // 60 for v in range(256)]
-    dirt = np.asarray(cut(dice, noise("stain"), width, height, dice.between(60, 220)).point([max(v, 0) for v in ramp])).astype(np.int32)
+    dirt = np.asarray(cut(dice, noise("stain"), width, height, dice.between(60, 220))).astype(np.int32)
+    clean = 255 - np.minimum(np.maximum(dirt - floor, 0), 90) * strength // 60
     gain = dice.between(90, 240) if night else dice.between(180, 262)  # at night a lamp may shine on it, or not
     slope = dice.between(-40, 40)
     columns = gain + slope * (2 * np.arange(width) - width) // (2 * width)
-    light = dirt * np.minimum(columns, 256)[None, :] >> 8
+    light = clean * np.minimum(columns, 256)[None, :] >> 8
     _blend(canvas, region, colour * light[..., None] >> 8, patch[..., 3:])
 
 
@@ -122,8 +122,8 @@ def _draw_leaf(canvas: np.ndarray, thing: Thing, night: bool) -> None:
     region = _region(thing.polygon, len(canvas), 1)
     if region is None:
         return
-    dice = Dice(3, thing.looks)
-    colour = np.array((dice.between(24, 84), dice.between(54, 116), dice.between(18, 46)))
+    shade = thing.looks * 7919 % 61  # a branch may have many leaves, so no Dice for each
+    colour = np.array((24 + shade, 54 + (shade + thing.looks % 13) * 5 // 6, 18 + shade // 2))
     _blend(canvas, region, colour >> 2 if night else colour, _coverage(thing.polygon, region))
 
 

@@ -135,8 +135,7 @@ def area_without_envelope(recall, precision):
 def area_trapezoid(recall, precision):
     if not len(recall):
         return 0.0
-    best = steps.envelope(precision)
-    return float(np.trapezoid(np.concatenate([best[:1], best]), np.concatenate([[0.0], recall])))
+    return float(np.trapezoid(np.concatenate([precision[:1], precision]), np.concatenate([[0.0], recall])))
 
 
 def area_without_first_step(recall, precision):
@@ -171,7 +170,7 @@ ap_area = Exercise(
         Misconception(
             "trapezoid",
             wrong=area_trapezoid,
-            hint="You cut the corners with slanted lines. The curve is made of steps: width of the step times its height.",
+            hint="You joined the measured points by slanted lines (the trapezoid rule). The curve is made of steps: width of the step times its height.",
         ),
         Misconception(
             "first-step-lost",

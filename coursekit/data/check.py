@@ -76,7 +76,8 @@ def check_dataset(path: str | Path, format: str | None = None) -> Report:
     """
     layout = find_dataset(path, format)
     read, problems, parts = FORMATS[layout.format].read, [], {}
-    for name in [*layout.splits, *([None] if layout.format == "voc" or not layout.splits else [])]:  # VOC: also what no list names
+    names = sorted(layout.splits, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    for name in [*names, *([None] if layout.format == "voc" or not names else [])]:  # VOC: also what no list names
         try:
             parts[name] = read(layout, name)
         except ValueError as error:
@@ -91,8 +92,7 @@ def check_dataset(path: str | Path, format: str | None = None) -> Report:
     problems += [problem for record in records.values() for problem in _boxes(layout, record, classes)]
     everything = Annotations(classes, _renumbered(records.values()))
     problems += _class_names(layout, everything)
-    named = sorted((name for name in parts if name), key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    splits = [_count(name, parts[name]) for name in named] or [_count("all", everything)]
+    splits = [_count(name, part) for name, part in parts.items() if name is not None] or [_count("all", everything)]
     ordered = sorted(dict.fromkeys(problems), key=lambda problem: (problem.note, problem.kind, problem.file))
     return Report(str(layout.root), layout.format, classes, splits, _sizes(everything), ordered)
 

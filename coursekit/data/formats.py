@@ -13,7 +13,7 @@ from pathlib import Path
 from . import coco, voc, yolo
 from .layout import Layout
 from .records import Annotations, Problem
-from .write import WRITERS
+from .write import WRITERS, has_split
 
 FORMATS = {"voc": voc, "coco": coco, "yolo": yolo}
 LOOKED_FOR = """  VOC: Annotations/*.xml with JPEGImages (or images), XML files beside pictures, or folders train, val, test of those
@@ -99,7 +99,6 @@ def write_dataset(annotations: Annotations, path: str | Path, format: str = "voc
     for name in annotations.classes:
         if not name or name != " ".join(name.split()) or not name.isprintable():
             raise ValueError(f"classes must be printable names without spaces at their ends, got {name!r}")
-    lists = {"voc": f"ImageSets/Main/{split}.txt", "coco": f"annotations/instances_{split}.json", "yolo": f"labels/{split}"}
-    if (path / lists[format]).exists():
-        raise ValueError(f"{path} has a split {split!r} already ({lists[format]}); remove it, or write to another folder")
+    if has_split(path, format, split):
+        raise ValueError(f"{path} has a split {split!r} already; give split another name, or write to another folder")
     return WRITERS[format](annotations, path, split)

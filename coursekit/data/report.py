@@ -1,11 +1,11 @@
 """A dataset's report as a person reads it in a terminal. Rich is imported when it is needed."""
 
 import json
-import os
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
+from ..files import write_json
 from .check import Report
 
 
@@ -89,12 +89,9 @@ def print_report(report: Report, limit: int = 20, json_path: Path | None = None)
     """The tables on standard output, and the whole report as JSON in a file; with ``-`` the JSON alone, on standard output."""
     from rich.console import Console
 
-    text = json.dumps(report.to_dict(), ensure_ascii=False, indent=2) + "\n"
     if str(json_path) == "-":
-        print(text, end="")
+        print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1))
         return
     if json_path is not None:
-        part = json_path.with_name(json_path.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, json_path)
+        write_json(json_path, report.to_dict())
     Console(highlight=False, markup=False, soft_wrap=False).print(render(report, limit))

@@ -1,11 +1,10 @@
 """Writers for the formats that `coursekit.data.formats` reads. What a format cannot say is reported, never dropped in silence.
 
-Pictures are copied into the dataset unless they lie in the right place already. Each file is written under a temporary
-name and renamed; the list of the split comes last, so an interrupted write leaves no split that looks whole.
+Pictures are copied into the dataset unless they lie in the right place already. The file that makes a split known is
+written last and whole, so an interrupted write leaves no split that looks complete, and can be started again.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -13,16 +12,10 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import numpy as np
 import yaml
 
+from ..files import write_text
 from .coco import categories_of
 from .images import name_key
 from .records import Annotations, ImageRecord, Problem
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
 
 
 def _place(record: ImageRecord, folder: Path, stem: str) -> Path:
@@ -30,10 +23,21 @@ def _place(record: ImageRecord, folder: Path, stem: str) -> Path:
     target = folder / f"{stem}{record.path.suffix}"
     if not (target.exists() and target.samefile(record.path)):
         folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        shutil.copyfile(record.path, part)
-        os.replace(part, target)
+        shutil.copyfile(record.path, target)
     return target
+
+
+def _plain(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def has_split(root: Path, format: str, split: str) -> bool:
+    """Whether a dataset of this format has this split, whole."""
+    if format == "yolo":
+        file = root / "data.yaml"
+        return file.exists() and split in (yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    return (root / {"voc": f"ImageSets/Main/{split}.txt", "coco": f"annotations/instances_{split}.json"}[format]).exists()
 
 
 def _stems(images: list[ImageRecord], taken: set[str]) -> list[str]:
@@ -78,9 +82,9 @@ def write_voc(annotations: Annotations, root: Path, split: str) -> list[Problem]
     stems = _stems(annotations.images, {name_key(stem) for stems in listed for stem in stems})
     for record, stem in zip(annotations.images, stems, strict=True):
         picture = _place(record, root / "JPEGImages", stem)
-        _write(root / "Annotations" / f"{stem}.xml", _voc_xml(record, picture, annotations.classes))
-    _write(root / "classes.txt", "".join(f"{name}\n" for name in annotations.classes))
-    _write(lists / f"{split}.txt", "".join(f"{stem}\n" for stem in stems))
+        _plain(root / "Annotations" / f"{stem}.xml", _voc_xml(record, picture, annotations.classes))
+    write_text(root / "classes.txt", "".join(f"{name}\n" for name in annotations.classes))
+    write_text(lists / f"{split}.txt", "".join(f"{stem}\n" for stem in stems))
     rounded = sum(int((record.boxes != np.rint(record.boxes)).any(axis=1).sum()) for record in annotations.images)
     problems = [Problem(f"{split}.txt", "rounded", f"{rounded} boxes", "VOC counts whole pixels", note=True)] if rounded else []
     problems += _lost(annotations.images, {"iscrowd": "written as difficult"}, f"{split}.txt")
@@ -119,7 +123,7 @@ def write_coco(annotations: Annotations, root: Path, split: str) -> list[Problem
         entries += [_coco_entry(record, index, len(entries) + 1 + index) for index in range(len(record))]
     categories = [{"id": label, "name": name, "supercategory": "object"} for label, name in enumerate(annotations.classes, start=1)]
     data = {"info": {"description": split}, "images": images, "annotations": entries, "categories": categories}
-    _write(root / "annotations" / f"instances_{split}.json", json.dumps(data, ensure_ascii=False))
+    write_text(root / "annotations" / f"instances_{split}.json", json.dumps(data, ensure_ascii=False))
     return []
 
 
@@ -149,8 +153,8 @@ def write_yolo(annotations: Annotations, root: Path, split: str) -> list[Problem
         centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
         rows = zip(record.labels.tolist(), centres.tolist(), sizes.tolist(), record.iscrowd.tolist(), strict=True)
         lines = [f"{label} " + " ".join(f"{value:.10g}" for value in (*centre, *size)) for label, centre, size, crowd in rows if not crowd]
-        _write(root / "labels" / split / f"{stem}.txt", "".join(f"{line}\n" for line in lines))
-    _write(file, yaml.safe_dump({split: f"images/{split}"} | config, allow_unicode=True, sort_keys=False))
+        _plain(root / "labels" / split / f"{stem}.txt", "".join(f"{line}\n" for line in lines))
+    write_text(file, yaml.safe_dump({split: f"images/{split}"} | config, allow_unicode=True, sort_keys=False))
     lost = {"iscrowd": "left out the boxes", "difficult": "lost the flag", "truncated": "lost the flag"}
     return _lost(annotations.images, lost, f"labels/{split}") + _lost_areas(annotations.images, f"labels/{split}")
 

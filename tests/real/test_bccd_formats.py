@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from coursekit.data.formats import read_dataset
+from coursekit.data.check import check_dataset
+from coursekit.data.folder import FolderDataset
+from coursekit.data.formats import read_dataset, write_dataset
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,35 @@ def test_the_last_pixel_belongs_to_the_picture(real_data):
 def test_an_unknown_split_names_those_there_are(real_data):
     with pytest.raises(ValueError, match="got 'dev2'; it has test, train, trainval, val"):
         read_dataset(real_data / "bccd", "dev2")
+
+
+def test_the_check_reports_the_known_defects_and_no_others(real_data):
+    report = check_dataset(real_data / "bccd")
+    found = [(problem.kind, problem.file.rpartition("_")[2][:5]) for problem in report.problems]
+    near = ["00013", "00020", "00100", "00104", "00251", "00284", "00331", "00403"]
+    assert found == [("zero-area", "00338"), ("zero-area", "00343"), *(("near-duplicate", stem) for stem in near)]
+    assert report.exit_code == 1
+    assert {split.name: split.pictures for split in report.splits} == {"train": 205, "val": 87, "trainval": 292, "test": 72}
+    assert report.sizes["Platelets"]["width"][1] == 39 + 1  # the data's page gives xmax - xmin; both ends belong to the box
+
+
+@pytest.mark.parametrize("format", ["voc", "coco", "yolo"])
+def test_written_and_read_again(real_data, tmp_path, format):
+    start = read_dataset(real_data / "bccd", "test")
+    write_dataset(start, tmp_path / "out", format, split="test")
+    again = read_dataset(tmp_path / "out", "test")
+    assert again.problems == []
+    assert again.classes == start.classes
+    for ours, theirs in zip(again.images, start.images, strict=True):
+        assert ours.path.name == theirs.path.name
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=1e-4)
+
+
+def test_the_splits_share_no_picture_and_samples_are_whole(real_data):
+    paths = [{record.path for record in read_dataset(real_data / "bccd", split).images} for split in ("train", "val", "test")]
+    assert sum(map(len, paths)) == len(set.union(*paths)) == 364
+    dataset = FolderDataset(read_dataset(real_data / "bccd", "test"))
+    image, target = dataset[0]
+    assert tuple(image.shape) == (3, 480, 640)
+    assert len(target["boxes"]) == len(target["labels"]) == len(dataset.annotations.images[0])

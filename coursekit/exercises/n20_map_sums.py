@@ -170,7 +170,7 @@ ap_area = Exercise(
         Misconception(
             "trapezoid",
             wrong=area_trapezoid,
-            hint="You joined the measured points by slanted lines (the trapezoid rule). The curve is made of steps: width of the step times its height.",
+            hint="You joined the points by slanted lines. The curve is made of steps: width of the step times its height.",
         ),
         Misconception(
             "first-step-lost",

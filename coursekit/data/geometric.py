@@ -101,20 +101,30 @@ def letterbox(image: Tensor, target: Target, size_hw: tuple[int, int], fill: int
 
 
 def scale_translate(
-    image: Tensor, target: Target, scale: float, shift_xy: tuple[float, float], min_visible: float = 0.1, fill: int = GREY
+    image: Tensor,
+    target: Target,
+    scale: float,
+    shift_xy: tuple[float, float],
+    min_visible: float = 0.1,
+    fill: int = GREY,
+    size_hw: tuple[int, int] | None = None,
 ) -> tuple[Tensor, Target]:
-    """Zoom about the centre by `scale`, then move by `shift_xy` pixels; the result is as large as the image was.
+    """Zoom by `scale`, lay the image's centre on the canvas's, then move it by `shift_xy` pixels.
 
     Sizes and shifts are rounded to whole pixels first and the boxes follow the rounded ones, so that they stay exact.
+
+    Args:
+        size_hw: height and width of the canvas; None takes the image's own.
     """
     check_image(image)
     h, w = image.shape[1:]
+    height, width = size_hw or (h, w)
     new_h, new_w = max(1, round(h * scale)), max(1, round(w * scale))
-    left, top = round((w - new_w) / 2 + shift_xy[0]), round((h - new_h) / 2 + shift_xy[1])
-    target = clip(scale_and_shift(target, (new_w / w, new_h / h), (left, top)), (h, w), min_visible)
-    if (new_h, new_w, left, top) == (h, w, 0, 0):
+    left, top = round((width - new_w) / 2 + shift_xy[0]), round((height - new_h) / 2 + shift_xy[1])
+    target = clip(scale_and_shift(target, (new_w / w, new_h / h), (left, top)), (height, width), min_visible)
+    if (new_h, new_w, left, top) == (height, width, 0, 0) and scale == 1:
         return image, target
-    canvas = new_canvas(image, (h, w), fill)
+    canvas = new_canvas(image, (height, width), fill)
     paste(canvas, resize_image(image, (new_h, new_w)), left, top)
     return canvas, target
 
@@ -126,8 +136,9 @@ def random_scale_translate(
     scale: tuple[float, float] = (0.6, 1.5),
     translate: float = 0.1,
     min_visible: float = 0.1,
+    size_hw: tuple[int, int] | None = None,
 ) -> tuple[Tensor, Target]:
-    """`scale_translate` at random.
+    """`scale_translate` at random, onto a canvas of `size_hw` (None: of the image's own size).
 
     Args:
         scale: range of the zoom, drawn evenly on the logarithm: half and double are equally far.
@@ -136,7 +147,22 @@ def random_scale_translate(
     zoom = math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1])))
     h, w = image.shape[1:]
     shift = (uniform(generator, -translate, translate) * w, uniform(generator, -translate, translate) * h)
-    return scale_translate(image, target, zoom, shift, min_visible)
+    return scale_translate(image, target, zoom, shift, min_visible, size_hw=size_hw)
+
+
+def without_bars(image: Tensor, target: Target) -> tuple[Tensor, Target]:
+    """What `letterbox` laid on the canvas, without the grey around it: a view of the same pixels.
+
+    Only for a target that says so with ``placement`` and ``original_hw`` (`loader.CachedDataset`); it loses both, since they are
+    no longer true once the image is moved. Any other sample comes back as it is.
+    """
+    if "placement" not in target:
+        return image, target
+    placement, (h, w) = target["placement"], target["original_hw"]
+    target = {name: value for name, value in target.items() if name not in ("placement", "original_hw")}
+    height, width = max(1, round(h * placement.scale_y)), max(1, round(w * placement.scale_x))
+    left, top = placement.left, placement.top
+    return image[:, top : top + height, left : left + width], scale_and_shift(target, (1, 1), (-left, -top))
 
 
 def crop(image: Tensor, target: Target, window: tuple[int, int, int, int], min_visible: float = 0.1) -> tuple[Tensor, Target]:

@@ -12,6 +12,9 @@ uint8, and each batch is augmented from there.
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -104,10 +107,22 @@ class Batches:
         last: what becomes of the last batch where it is not full. ``"drop"`` it (training: shapes stay constant, the samples come in
             another epoch); ``"pad"`` it with grey images that have no target, so that shapes stay constant and
             ``zip(predictions, targets)`` stops where the real ones end (evaluation); ``"keep"`` it short.
-        prefetch: batches made ahead by one background thread; 0 makes them in turn.
+        prefetch: batches made ahead by a background thread; 0 makes each when it is asked for.
+        workers: threads that share the samples of a batch; 0 makes them one after another. For a machine with a GPU and idle
+            cores: where the network runs on the CPU too, they only take its cores. The batches are the same whatever is chosen.
     """
 
-    def __init__(self, dataset, batch: int, seed: int = 0, augment=None, shuffle: bool = True, last: str = "drop", prefetch: int = 0):
+    def __init__(
+        self,
+        dataset,
+        batch: int,
+        seed: int = 0,
+        augment=None,
+        shuffle: bool = True,
+        last: str = "drop",
+        prefetch: int = 0,
+        workers: int = 0,
+    ):
         if last not in ("drop", "pad", "keep"):
             raise ValueError(f"last must be 'drop', 'pad' or 'keep', got {last!r}")
         if batch < 1:
@@ -115,7 +130,7 @@ class Batches:
         if len(dataset) < batch and last == "drop":
             raise ValueError(f"batch must be at most the data set's {len(dataset)} samples, got {batch} (or set last='pad')")
         self.dataset, self.batch, self.seed, self.augment = dataset, batch, seed, augment
-        self.shuffle, self.last, self.prefetch = shuffle, last, prefetch
+        self.shuffle, self.last, self.prefetch, self.workers = shuffle, last, prefetch, workers
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -141,10 +156,16 @@ class Batches:
         return ahead(batches, self.prefetch) if self.prefetch else batches
 
     def _make(self, number: int, start: int) -> Iterator[Batch]:
-        order = self.order(number)
-        for step in range(start, len(self)):
-            samples = [self.sample(number, index) for index in order[step * self.batch : (step + 1) * self.batch]]
-            yield collate(samples, self.batch if self.last == "pad" else None)
+        order, make = self.order(number), partial(self.sample, number)
+        with ThreadPoolExecutor(self.workers, initializer=_one_thread) if self.workers else nullcontext() as pool:
+            for step in range(start, len(self)):
+                indices = order[step * self.batch : (step + 1) * self.batch]
+                yield collate(list((pool.map if pool else map)(make, indices)), self.batch if self.last == "pad" else None)
+
+
+def _one_thread() -> None:
+    """For a thread that works beside the network's: without threads of its own below it (the setting holds for this thread only)."""
+    torch.set_num_threads(1)
 
 
 def collate(samples: list[tuple[Tensor, Target]], pad_to: int | None = None) -> Batch:
@@ -183,6 +204,7 @@ def ahead(batches: Iterator[Batch], depth: int) -> Iterator[Batch]:
                 continue
 
     def work() -> None:
+        _one_thread()
         try:
             for batch in batches:
                 put("item", batch)

@@ -20,6 +20,7 @@ from .geometric import (
     resize,
     scale_translate,
     vertical_flip,
+    without_bars,
 )
 from .mosaic import mixup, mosaic
 from .photometric import adjust_colours, cutout, photometric
@@ -51,6 +52,7 @@ __all__ = [
     "scale_translate",
     "select",
     "vertical_flip",
+    "without_bars",
 ]
 
 
@@ -106,10 +108,13 @@ class Augment:
 
     def _geometry(self, dataset, index: int, generator: torch.Generator, as_mosaic: bool) -> tuple[Tensor, Target]:
         image, target = dataset[index]
+        size_hw = tuple(image.shape[1:])
         if as_mosaic:
             others = torch.randint(len(dataset), (3,), generator=generator).tolist()
-            samples = [(image, target), *(dataset[i] for i in others)]
-            return mosaic(samples, generator, tuple(image.shape[1:]), self.mosaic_scale, min_visible=self.min_visible)
+            samples = [without_bars(*sample) for sample in ((image, target), *(dataset[i] for i in others))]
+            return mosaic(samples, generator, size_hw, self.mosaic_scale, min_visible=self.min_visible)
+        inner, target = without_bars(image, target)  # grey bars would move with the image, into the middle of it
         if self.degrees or self.shear:
-            return random_affine(image, target, generator, self.degrees, self.translate, self.scale, self.shear, self.min_visible)
-        return random_scale_translate(image, target, generator, self.scale, self.translate, self.min_visible)
+            inner, target = scale_translate(inner, target, 1, (0, 0), 0, size_hw=size_hw)
+            return random_affine(inner, target, generator, self.degrees, self.translate, self.scale, self.shear, self.min_visible)
+        return random_scale_translate(inner, target, generator, self.scale, self.translate, self.min_visible, size_hw)

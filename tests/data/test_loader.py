@@ -115,9 +115,30 @@ def test_mosaic_can_be_closed_between_epochs(cached):
     assert not torch.equal(next(batches.epoch(0))[0], with_mosaic)
 
 
-def test_batches_made_ahead_are_the_same(cached):
-    plain, threaded = (Batches(cached, batch=2, augment=Augment(), prefetch=depth) for depth in (0, 2))
+@pytest.mark.parametrize("how", [{"prefetch": 2}, {"workers": 3}, {"prefetch": 1, "workers": 2}])
+def test_batches_made_by_threads_are_the_same(cached, how):
+    threads = torch.get_num_threads()
+    plain, threaded = Batches(cached, batch=3, augment=Augment()), Batches(cached, batch=3, augment=Augment(), **how)
     assert same(plain.epoch(1), threaded.epoch(1))
+    assert torch.get_num_threads() == threads
+
+
+def test_augmentation_sees_no_grey_bars(cached):
+    """A wide white image on a square canvas: zoomed in, it fills the canvas; its own bars are not part of it."""
+
+    class White(Counting):
+        def __getitem__(self, index):
+            return torch.full((3, 20, 80), 255, dtype=torch.uint8), super().__getitem__(index)[1]
+
+    white = CachedDataset(White(), (80, 80))
+    assert (white[0][0] == 114).any()
+    plain = Augment(mosaic=0, translate=0, brightness=0, contrast=0, saturation=0, hue=0, scale=(4, 4))
+    image, target = next(Batches(white, 1, augment=plain).epoch(0))[0][0], Batches(white, 1, augment=plain).sample(0, 0)[1]
+    assert image.shape == (3, 80, 80)
+    assert (image == 255).all()
+    assert "placement" not in target  # it would be wrong now
+    tiles = Augment(mosaic=1, mosaic_scale=(8, 8), brightness=0, contrast=0, saturation=0, hue=0)
+    assert (Batches(white, 1, augment=tiles).sample(0, 0)[0] == 255).all()
 
 
 def test_a_reader_that_stops_early_stops_the_thread(cached):

@@ -242,6 +242,18 @@ def test_letterbox_is_undone(h, w, new_h, new_w, rows):
     assert (inside <= torch.tensor([w, h, w, h])).all()
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 90), st.integers(1, 90))
+def test_bars_come_off_again(h, w, new_h, new_w):
+    image, target = torch.zeros(3, h, w, dtype=torch.uint8), target_of([0, 0, w, h])
+    boxed, new, placement = T.letterbox(image, target, (new_h, new_w))
+    inner, inner_target = T.without_bars(boxed, {**new, "placement": placement, "original_hw": (h, w)})
+    assert (inner == 0).all()
+    assert not (boxed == 0).all(0).sum() > inner[0].numel()  # nothing of the picture was cut off
+    torch.testing.assert_close(inner_target["boxes"], torch.tensor([[0.0, 0.0, inner.shape[2], inner.shape[1]]]))
+    assert set(inner_target) == set(target)
+
+
 def test_letterbox_fills_with_grey_on_both_sides():
     image, target = drawn(size=(40, 80))
     new_image, _, placement = T.letterbox(image, target, (80, 80))

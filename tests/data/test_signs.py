@@ -1,4 +1,4 @@
-"""The generated world of signs, as scenes, crops, masks and files."""
+"""The generated world of signs: scenes, their labels, masks and pixels."""
 
 import hashlib
 import subprocess
@@ -8,9 +8,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from coursekit.data.signs import DIFFICULTIES, SIGN_CLASSES, Difficulty, SignCrops, SignScenes, write_signs
+from coursekit.data.signs import DIFFICULTIES, SIGN_CLASSES, Difficulty, SignScenes
 from coursekit.data.signs.draw import _region, _warp
 from coursekit.data.signs.faces import OUTLINES, prints
 from coursekit.data.signs.geometry import SUBPIXEL, UNIT
@@ -23,7 +25,6 @@ LABEL_HASHES = {
     ("hard", 7, 256): "656bf56ab4041dc4",
     ("medium", 3, 160): "b68a9fbf5cecab95",
 }
-CROP_LABELS = [5, 16, 10, 6, 1, 8, 12, 14, 13, 9, 2, 16, 3, 16, 0, 11, 11, 0, 16, 2, 16, 15, 4, 1]
 MEAN_COLOURS = """
     244.5 249.6 248.5 133.2 118.7 107.4 168.3 181.1 157.2 116.2 104.6 90.9
     34.8 28.0 30.7 36.5 34.6 37.2 37.9 38.7 44.1 34.1 29.4 33.3
@@ -45,11 +46,6 @@ def label_hash(scenes):
 def test_labels_and_geometry_are_the_same_everywhere(key):
     difficulty, seed, size = key
     assert label_hash(SignScenes(60, seed, size, difficulty)) == LABEL_HASHES[key]
-
-
-def test_crop_labels_are_the_same_everywhere():
-    crops = SignCrops(24, seed=2, background=20)
-    assert [crops.label(i) for i in range(24)] == CROP_LABELS
 
 
 def test_pixels_are_the_same_to_one():
@@ -77,7 +73,7 @@ def test_seeds_and_indices_give_other_scenes():
 
 def test_a_scene_is_a_sample():
     scenes = SignScenes(30, seed=1, masks=True)
-    for index in range(12):
+    for index in range(6):
         image, target = scenes[index]
         count = len(target["labels"])
         assert (image.shape, image.dtype) == ((3, 256, 256), torch.uint8)
@@ -87,7 +83,7 @@ def test_a_scene_is_a_sample():
         assert target["image_id"] == index
         assert (target["masks"].shape, target["masks"].dtype) == ((count, 256, 256), torch.bool)
         torch.testing.assert_close(target["area"], target["masks"].sum(dim=(1, 2)).float())
-        assert "masks" not in SignScenes(30, seed=1)[index][1]
+    assert "masks" not in SignScenes(30, seed=1)[0][1]
 
 
 def test_scenes_without_signs_have_shape_0_4():
@@ -165,6 +161,27 @@ def test_the_class_that_is_drawn_is_the_class_of_the_label():
     assert right == 40
 
 
+@given(
+    seed=st.integers(0, 2**40),
+    size=st.integers(64, 320),
+    smallest=st.integers(8, 60),
+    turn=st.integers(0, 75),
+    most=st.integers(0, 12),
+    hidden=st.integers(0, 100),
+    visible=st.integers(0, 100),
+    clutter=st.integers(0, 8),
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_the_knobs_boxes_are_boxes(seed, size, **knobs):
+    plan = SignScenes(3, seed, size, **knobs).plan(1)
+    assert len(plan.boxes) == len(plan.labels) == len(plan.seen) == len(plan.shares) <= knobs["most"]
+    assert (plan.boxes[:, :2] >= 0).all()
+    assert (plan.boxes[:, 2:] <= size).all()
+    assert (plan.boxes[:, :2] < plan.boxes[:, 2:]).all()
+    assert (plan.shares >= knobs["visible"]).all()
+    assert (plan.seen >= 30).all()
+
+
 def test_semantic_map_holds_classes():
     scene = next(s for s in map(SignScenes(9, seed=1).scene, range(9)) if len(s.labels) > 1)
     semantic = scene.semantic()
@@ -211,86 +228,12 @@ def test_every_class_comes_about_as_often():
     assert counts.min() > 0.5 * counts.mean()
 
 
-def test_crops_are_even_and_show_their_sign():
-    crops = SignCrops(64, seed=1)
-    labels = [crops[i][1] for i in range(64)]
-    assert sorted(labels[:16]) == list(range(16))
-    assert np.bincount(labels).tolist() == [4] * 16
-    assert labels[:16] != labels[16:32]
-    image, _ = crops[3]
-    assert (image.shape, image.dtype) == ((3, 48, 48), torch.uint8)
-    assert (SignCrops(64, seed=1)[3][0] == image).all()
-    assert all((crops.plan(i).instances > 0).mean() > 0.15 for i in range(64))
-
-
-def test_crops_with_background():
-    crops = SignCrops(200, seed=1, background=30, size=24)
-    labels = [crops.label(i) for i in range(200)]
-    assert crops.classes == (*SIGN_CLASSES, "background")
-    assert 40 < labels.count(16) < 80
-    assert crops.plan(labels.index(16)).instances.sum() == 0
-    assert crops[labels.index(16)][0].shape == (3, 24, 24)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: SignScenes(-1), "length must be a whole number of at least 0, got -1"),
-        (lambda: SignScenes(2.0), "length must be a whole number"),
-        (lambda: SignScenes(2, seed=-1), "seed must be a whole number of at least 0, got -1"),
-        (lambda: SignScenes(2, size=32), "size must be a whole number of at least 64, got 32"),
-        (lambda: SignScenes(2, size=4096), "size must be at most 1024, got 4096"),
-        (lambda: SignScenes(2, difficulty="extreme"), "difficulty must be one of easy, medium, hard or a Difficulty, got 'extreme'"),
-        (lambda: SignScenes(2, difficulty=3), "difficulty must be one of"),
-        (lambda: SignScenes(2, fog=3), "a knob must be one of .*, got fog"),
-        (lambda: SignScenes(2, turn=90), "turn must be between 0 and 75, got 90"),
-        (lambda: SignScenes(2, most=-1), "most and clutter must be 0 or more"),
-        (lambda: SignScenes(2, smallest=200), "smallest must be 8 or more and largest no less than it, got 200 and 140"),
-        (lambda: SignScenes(2, octaves=()), "octaves must be weights"),
-        (lambda: SignScenes(2, classes=("stop", "cat")), r"classes must be different names of SIGN_CLASSES .*, got \('stop', 'cat'\)"),
-        (lambda: SignScenes(2, classes=()), "classes must be"),
-        (lambda: SignScenes(2, classes=("stop", "stop")), "classes must be different"),
-        (lambda: SignCrops(2, size=8), "size must be a whole number of at least 16, got 8"),
-        (lambda: SignCrops(2, background=101), "background must be a percentage between 0 and 100, got 101"),
-    ],
-)
-def test_bad_arguments_are_named(make, words):
-    with pytest.raises(ValueError, match=words):
-        make()
-
-
-@pytest.mark.parametrize("index", [3, -4])
-def test_an_index_outside_is_an_index_error(index):
-    with pytest.raises(IndexError, match=rf"index must be in -3 .. 2, got {index}"):
-        SignScenes(3)[index]
-
-
-def test_iterating_ends():
-    assert len(list(SignCrops(3, size=16))) == 3
-
-
-@pytest.mark.parametrize("format", ["voc", "coco", "yolo"])
-def test_written_scenes_are_read_back(tmp_path, format):
-    from coursekit.data.formats import read_dataset
-
-    folder = write_signs(tmp_path / "signs", 6, seed=2, format=format, size=96, difficulty="easy", empty=40)
-    back = read_dataset(folder, split="train")
-    scenes = SignScenes(6, seed=2, size=96, difficulty="easy", empty=40)
-    assert len(back.images) == 6
-    assert back.problems == []
-    for index, record in enumerate(sorted(back.images, key=lambda record: record.path.name)):
-        scene = scenes.scene(index)
-        np.testing.assert_allclose(record.boxes, scene.boxes, atol=1e-3)
-        assert [back.classes[k] for k in record.labels] == [SIGN_CLASSES[k] for k in scene.labels]
-        np.testing.assert_array_equal(np.asarray(Image.open(record.path)), scene.image)
-
-
 def test_a_scene_takes_no_longer_than_a_few_blurs():
     """A ratio to work of the same kind in the same run. 150 scenes a second were 4.5 of these blurs when this was written."""
     scenes = SignScenes(200, seed=1)
     picture = Image.fromarray(scenes.scene(0).image)
 
-    def best(work, count, rounds=4):
+    def best(work, count, rounds=3):
         def once():
             start = time.process_time()
             for k in range(count):
@@ -299,7 +242,7 @@ def test_a_scene_takes_no_longer_than_a_few_blurs():
 
         return min(once() for _ in range(rounds))
 
-    for k in range(60):  # fills the caches of faces and textures
+    for k in range(50):  # fills the caches of faces and textures
         scenes.scene(k)
     blur = best(lambda k: picture.filter(ImageFilter.GaussianBlur(1)), 40)
-    assert best(scenes.scene, 60) < 9 * blur
+    assert best(scenes.scene, 50) < 9 * blur

@@ -142,7 +142,8 @@ class SignCrops(_Drawn):
         size: side of the square crops in pixels, 16 .. 1024.
         difficulty: "easy", "medium", "hard", or a `Difficulty`.
         classes: names from SIGN_CLASSES (all by default).
-        background: percent of crops without a sign; where it is above 0, a last class "background" is added.
+        background: percent of crops of something else: surfaces, lookalikes, a piece of a sign, a sign much too small or too large.
+            Where it is above 0, a last class "background" is added.
         knobs: single knobs of `Difficulty` to change.
 
     Item ``i`` is ``(image, label)``: (3, size, size) uint8 RGB and an int. Labels are even: each block of crops holds every class once,

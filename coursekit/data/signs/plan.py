@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coursekit.data.signs.faces import LOOKALIKES, OUTLINES, STYLES
+from coursekit.data.signs.faces import LOOKALIKES, OUTLINES, SIGN_CLASSES, STYLES
 from coursekit.data.signs.geometry import SUBPIXEL, Dice, paint, pose, project, sine
 
 SETTINGS = ("street", "wall", "hedge", "photo")  # what a scene is set in
@@ -265,7 +265,7 @@ def plan_scene(dice: Dice, size: int, difficulty: Difficulty, classes: tuple[str
 
 
 def plan_crop(dice: Dice, size: int, difficulty: Difficulty, face: str | None) -> Plan:
-    """One sign that fills a crop, as a detector or a careful hand would cut it out; without a face, background or clutter.
+    """One sign that fills a crop, as a detector or a careful hand would cut it out; without a face, what a window sees beside the signs.
 
     Args:
         dice: where chance comes from.
@@ -287,4 +287,13 @@ def plan_crop(dice: Dice, size: int, difficulty: Difficulty, face: str | None) -
         things += [sign, *_in_front(dice, difficulty, [sign], size)]
     elif dice.chance(10 * difficulty.clutter):
         things.append(make_sign(dice, dice.pick(LOOKALIKES), center, half, _angles(dice, difficulty), "clutter"))
+    elif dice.chance(30):  # so little of a sign, or so small or large a one, that no window should answer to it
+        if dice.chance(60):
+            center = (
+                center[0] + dice.pick((-1, 1)) * half * dice.between(100, 150) // 100,
+                center[1] + half * dice.between(-150, 150) // 100,
+            )
+        else:
+            half = half * dice.pick((30, 35, 40, 250, 300)) // 100
+        things.append(make_sign(dice, dice.pick(SIGN_CLASSES), center, half, _angles(dice, difficulty), "clutter"))
     return Plan(size, setting, horizon, night, *_visible(things, (face,) if face else (), size, 0))

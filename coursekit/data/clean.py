@@ -3,13 +3,14 @@
 Nothing is dropped in silence: each fix leaves a Problem behind.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from .images import Header, PictureError, read_header
-from .records import ImageRecord, Problem
+from .records import ImageRecord, Problem, printable
 
 ROUNDING = 0.01  # px: a text file with six decimals is off by this much at 4000 px; more than that is a mistake
 
@@ -64,6 +65,11 @@ def to_number(text) -> float:
         return float("nan")
 
 
+def clean_name(text) -> str:
+    """A name from a file as it can be shown and compared: single spaces, no control characters, no halves of letters."""
+    return printable(" ".join(str(text).split()))
+
+
 def finish(raw: RawImage, image_id: int, classes: tuple[str, ...], problems: list[Problem]) -> ImageRecord | None:
     """The record of a raw image, or None (and a Problem) where its picture cannot be used."""
     try:
@@ -72,28 +78,28 @@ def finish(raw: RawImage, image_id: int, classes: tuple[str, ...], problems: lis
         count = f"the picture and its {len(raw.boxes)} boxes" if raw.boxes else "the picture"
         problems.append(Problem(raw.file, "bad-picture", str(error), f"left out {count}"))
         return None
-    turn = _stored_frame(raw, header, problems)
-    kept: list[tuple[RawBox, np.ndarray]] = []
+    if _stored_frame(raw, header, problems):
+        turned = turn_boxes(np.array([box.xyxy for box in raw.boxes], dtype=np.float64).reshape(-1, 4), header)
+        for box, xyxy in zip(raw.boxes, turned.tolist(), strict=True):
+            box.xyxy = tuple(xyxy)
+    kept: list[RawBox] = []
     seen: dict[tuple, str] = {}
     for box in raw.boxes:
-        xyxy = np.array(box.xyxy, dtype=np.float64)
-        if turn:
-            xyxy = turn_boxes(xyxy[None], header)[0]
-        xyxy = _fix(box, xyxy, header, raw.file, problems)
-        if xyxy is not None and _known(box, classes, raw.file, problems) and not _duplicate(box, xyxy, seen, raw.file, problems):
-            kept.append((box, xyxy))
+        usable = _fix(box, header, raw.file, problems)
+        if usable and _known(box, classes, raw.file, problems) and not _duplicate(box, seen, raw.file, problems):
+            kept.append(box)
     index = {name: label for label, name in enumerate(classes)}
     return ImageRecord(
         path=raw.picture,
         image_id=image_id,
         width=header.width,
         height=header.height,
-        boxes=np.array([xyxy for _, xyxy in kept], dtype=np.float32).reshape(-1, 4),
-        labels=[index[box.name] for box, _ in kept],
-        area=[_area(box, xyxy) for box, xyxy in kept],
-        iscrowd=[box.iscrowd for box, _ in kept],
-        difficult=[box.difficult for box, _ in kept],
-        truncated=[box.truncated for box, _ in kept],
+        boxes=np.array([box.xyxy for box in kept], dtype=np.float32).reshape(-1, 4),
+        labels=[index[box.name] for box in kept],
+        area=[box.area for box in kept],
+        iscrowd=[box.iscrowd for box in kept],
+        difficult=[box.difficult for box in kept],
+        truncated=[box.truncated for box in kept],
     )
 
 
@@ -130,29 +136,41 @@ def turn_boxes(boxes: np.ndarray, header: Header) -> np.ndarray:
     return np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1)
 
 
-def _fix(box: RawBox, xyxy: np.ndarray, header: Header, file: str, problems: list[Problem]) -> np.ndarray | None:
-    """The box inside the picture with area > 0, or None where nothing usable is left."""
+def _fix(box: RawBox, header: Header, file: str, problems: list[Problem]) -> bool:
+    """Makes the box a usable one, in place: inside the picture, area > 0. False where nothing of it is left.
+
+    Plain Python, since a large dataset has a million boxes and an array for each would take most of the time.
+    """
+    x1, y1, x2, y2 = box.xyxy
+    width, height = header.width, header.height
 
     def report(kind: str, action: str) -> None:
-        problems.append(Problem(file, kind, f"{box.where} {_text(xyxy)} in {header.width} x {header.height}", action))
+        problems.append(Problem(file, kind, f"{box.where} {_text((x1, y1, x2, y2))} in {width} x {height}", action))
 
-    if not np.isfinite(xyxy).all():
+    if not all(map(math.isfinite, box.xyxy)):
         report("not-a-number", "left out the box")
-        return None
-    ordered = np.concatenate([np.minimum(xyxy[:2], xyxy[2:]), np.maximum(xyxy[:2], xyxy[2:])])
-    if (ordered != xyxy).any():
+        return False
+    if x1 > x2 or y1 > y2:
         report("inverted", "swapped its corners")
-    limit = np.array([header.width, header.height] * 2, dtype=np.float64)
-    inside = ordered.clip(0, limit)
-    if (ordered[2:] - ordered[:2] < ROUNDING).any():
+    left, right = sorted((x1, x2))
+    top, bottom = sorted((y1, y2))
+    if min(right - left, bottom - top) < ROUNDING:
         report("zero-area", "left out the box")
-        return None
-    if (inside[2:] - inside[:2] < ROUNDING).any():
+        return False
+    overshoot = max(-left, -top, right - width, bottom - height)
+    left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height)
+    if min(right - left, bottom - top) < ROUNDING:
         report("outside", "left out the box")
-        return None
-    if np.abs(ordered - inside).max() > ROUNDING:
+        return False
+    if overshoot > ROUNDING:
         report("past-edge", "clipped to the picture")
-    return inside
+    box.xyxy = (left, top, right, bottom)
+    of_box = (right - left) * (bottom - top)
+    if box.area is None or not math.isfinite(box.area) or box.area <= 0:
+        box.area = of_box
+    elif overshoot > ROUNDING:  # a mask has no more room than what is left of its box
+        box.area = min(box.area, of_box)
+    return True
 
 
 def _known(box: RawBox, classes: tuple[str, ...], file: str, problems: list[Problem]) -> bool:
@@ -163,23 +181,14 @@ def _known(box: RawBox, classes: tuple[str, ...], file: str, problems: list[Prob
     return False
 
 
-def _duplicate(box: RawBox, xyxy: np.ndarray, seen: dict, file: str, problems: list[Problem]) -> bool:
-    key = (box.name, box.iscrowd, *np.float32(xyxy).tolist())
+def _duplicate(box: RawBox, seen: dict, file: str, problems: list[Problem]) -> bool:
+    key = (box.name, box.iscrowd, *(round(side, 3) for side in box.xyxy))
     if key in seen:
-        problems.append(Problem(file, "duplicate", f"{box.where} {_text(xyxy)} is the same as {seen[key]}", "left out the second"))
+        problems.append(Problem(file, "duplicate", f"{box.where} {_text(box.xyxy)} is the same as {seen[key]}", "left out the second"))
         return True
     seen[key] = box.where
     return False
 
 
-def _area(box: RawBox, xyxy: np.ndarray) -> float:
-    """The mask's area where the format gave one, but never more than the clipped box has room for; else the box's."""
-    of_box = float((xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1]))
-    if box.area is None or not np.isfinite(box.area) or box.area <= 0:
-        return of_box
-    was_clipped = np.abs(xyxy - np.array(box.xyxy)).max() > ROUNDING
-    return min(float(box.area), of_box) if was_clipped else float(box.area)
-
-
-def _text(xyxy: np.ndarray) -> str:
+def _text(xyxy) -> str:
     return "[" + ", ".join(f"{value:.6g}" for value in xyxy) + "]"

@@ -13,7 +13,7 @@ from codecs import getincrementaldecoder
 from collections import Counter
 from pathlib import Path
 
-from .clean import RawBox, RawImage, finish, to_number
+from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PictureFinder
 from .layout import Layout, choose_splits, last_part, leads_outside, read_text, split_folders
 from .records import Annotations, Problem
@@ -51,11 +51,11 @@ def _looks_like_truth(file: Path) -> bool:
     return b"{" in head[:16] and any(key in head for key in (b'"images"', b'"annotations"', b'"categories"'))
 
 
-def read(layout: Layout, split: str | None = None, classes: tuple[str, ...] | None = None) -> Annotations:
+def read(layout: Layout, split: str | None = None) -> Annotations:
     """Read a COCO dataset. See `formats.read_dataset` for the arguments."""
     problems: list[Problem] = []
     files = [layout.splits[name] for name in choose_splits(layout, split)]
-    stored = _classes({file: categories_of(file) for file in layout.splits.values()}, layout, problems)
+    classes = _classes({file: categories_of(file) for file in layout.splits.values()}, layout, problems)
     raws: dict[Path, RawImage] = {}
     ids: dict[Path, object] = {}
     for file in files:
@@ -66,7 +66,6 @@ def read(layout: Layout, split: str | None = None, classes: tuple[str, ...] | No
     if not keep_ids:
         text = "ids of images are not integers, or the same in two splits"
         problems.append(Problem(layout.relative(files[0]), "renumbered", text, "numbered the images from 1", note=True))
-    classes = stored if classes is None else classes
     records = [finish(raw, ids[path] if keep_ids else n, classes, problems) for n, (path, raw) in enumerate(raws.items(), start=1)]
     return Annotations(classes, [record for record in records if record is not None], problems)
 
@@ -115,7 +114,7 @@ def _names(categories: list, file: Path, name: str, problems: list[Problem]) -> 
         if not isinstance(entry, dict) or "id" not in entry:
             problems.append(Problem(name, "bad-entry", f"a category without an id: {_short(entry)}", "left out the category"))
             continue
-        key, called = str(entry["id"]), " ".join(str(entry.get("name", "")).split()) or f"category {entry['id']}"
+        key, called = str(entry["id"]), clean_name(entry.get("name", "")) or f"category {entry['id']}"
         if names.setdefault(key, called) != called:
             raise ValueError(f"{file}: category id {key} is both {names[key]!r} and {called!r}")
     return names

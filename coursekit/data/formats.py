@@ -8,7 +8,10 @@ what was wrong with the files.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from . import coco, voc, yolo
 from .layout import Layout
@@ -64,14 +67,34 @@ def read_dataset(
         ValueError: where there is no dataset, no such split, an unreadable main file, or not one usable picture.
     """
     layout = find_dataset(path, format)
-    if classes is not None and len(set(classes)) != len(classes):
-        raise ValueError(f"classes must be different names, got {list(classes)}")
-    annotations = FORMATS[layout.format].read(layout, split, None if classes is None else tuple(classes))
+    annotations = FORMATS[layout.format].read(layout, split)
     if not annotations.images:
         what = f"split {split!r} of {path}" if split else str(path)
         first = "".join(f"\n  {problem}" for problem in annotations.problems[:5])
         raise ValueError(f"{what} has no usable picture; {len(annotations.problems)} problems{', the first:' if first else ''}{first}")
-    return annotations
+    return annotations if classes is None else select_classes(annotations, classes)
+
+
+def select_classes(annotations: Annotations, classes: Sequence[str]) -> Annotations:
+    """The same pictures with the boxes of these classes only, labelled in this order. What is left out is counted, by class.
+
+    Raises:
+        ValueError: where the dataset has none of them, or a name comes twice.
+    """
+    unknown = [name for name in classes if name not in annotations.classes]
+    if len(unknown) == len(classes):
+        raise ValueError(f"classes must be among {', '.join(annotations.classes)}, got {list(classes)}")
+    new_label = np.array([classes.index(name) if name in classes else -1 for name in annotations.classes], dtype=np.int64)
+    images = []
+    for record in annotations.images:
+        keep = new_label[record.labels] >= 0
+        chosen = {name: getattr(record, name)[keep] for name in ("boxes", "area", "iscrowd", "difficult", "truncated")}
+        images.append(replace(record, labels=new_label[record.labels[keep]], **chosen))
+    problems = [Problem("classes", "unused-class", f"{name!r} is no class of the dataset", "kept", note=True) for name in unknown]
+    for name, count in annotations.count_boxes().items():
+        if name not in classes and count:
+            problems.append(Problem("classes", "other-class", f"{count} boxes are of class {name!r}", "left them out", note=True))
+    return Annotations(tuple(classes), images, annotations.problems + problems)
 
 
 def write_dataset(annotations: Annotations, path: str | Path, format: str = "voc", split: str = "train") -> list[Problem]:

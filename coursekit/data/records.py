@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 
 
+def printable(text: str) -> str:
+    """Text of unknown origin that can be shown and written anywhere: control characters and halves of letters become U+FFFD."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that was wrong in a file, and what was done about it.
@@ -28,8 +33,21 @@ class Problem:
     action: str
     note: bool = False
 
+    def __post_init__(self):
+        for name in ("file", "detail", "action"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
     def __str__(self) -> str:
         return f"{self.file}: {self.kind}: {self.detail} ({self.action})"
+
+
+def summarize(problems: list[Problem]) -> str:
+    """Such as "2 problems and 8 notes: zero-area 2, near-duplicate 8"; "" for none."""
+    fixed = sum(not problem.note for problem in problems)
+    counts = ((fixed, "problem"), (len(problems) - fixed, "note"))
+    found = " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
+    kinds = Counter(problem.kind for problem in problems)
+    return f"{found}: " + ", ".join(f"{kind} {count}" for kind, count in kinds.items()) if found else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +130,10 @@ class Annotations:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def summary(self) -> str:
+        """One sentence on what was fixed, left out or worth a look; "" where there was nothing."""
+        return summarize(self.problems)
 
     def count_boxes(self) -> dict[str, int]:
         """Boxes of each class, in the order of the classes."""

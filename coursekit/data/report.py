@@ -1,12 +1,12 @@
 """A dataset's report as a person reads it in a terminal. Rich is imported when it is needed."""
 
 import json
-from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
 from ..files import write_json
 from .check import Report
+from .records import printable, summarize
 
 
 def render(report: Report, limit: int = 20):
@@ -25,16 +25,7 @@ def render(report: Report, limit: int = 20):
         parts.append(_sizes(report))
     if report.problems:
         parts.append(_problems(report, limit))
-    return Group(*parts, verdict(report))
-
-
-def verdict(report: Report) -> str:
-    """One sentence: what was found."""
-    problems = sum(not problem.note for problem in report.problems)
-    notes = len(report.problems) - problems
-    found = [f"{count} {word}{'s' * (count != 1)}" for count, word in ((problems, "problem"), (notes, "note")) if count]
-    kinds = Counter(problem.kind for problem in report.problems)
-    return f"{' and '.join(found)}: " + ", ".join(f"{kind} {count}" for kind, count in kinds.items()) if found else "No problems found."
+    return Group(*parts, summarize(report.problems) or "No problems found.")
 
 
 def _table(title: str, *columns: str):
@@ -79,10 +70,10 @@ def _problems(report: Report, limit: int):
 
 
 def _plain(text: str):
-    """Text that may hold square brackets, which rich would take for markup, and control characters, which a terminal would."""
+    """Text that may hold square brackets, which rich would take for markup."""
     from rich.text import Text
 
-    return Text("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))
+    return Text(printable(text))
 
 
 def print_report(report: Report, limit: int = 20, json_path: Path | None = None) -> None:

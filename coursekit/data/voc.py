@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from .clean import RawBox, RawImage, finish, to_number
+from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PictureFolder, name_key
 from .layout import Layout, choose_splits, last_part, leads_outside, read_text, split_folders
 from .records import Annotations, Problem
@@ -48,12 +48,11 @@ def find(root: Path) -> Layout | None:
     return Layout("voc", root, splits) if splits else None
 
 
-def read(layout: Layout, split: str | None = None, classes: tuple[str, ...] | None = None) -> Annotations:
+def read(layout: Layout, split: str | None = None) -> Annotations:
     """Read a VOC dataset. See `formats.read_dataset` for the arguments."""
     problems: list[Problem] = []
     raws = [raw for folders, ids in _jobs(layout, split) for raw in _read_folder(layout, *folders, ids, problems)]
-    if classes is None:
-        classes = _stored_classes(layout, problems) or _seen_classes(layout)
+    classes = _stored_classes(layout, problems) or _seen_classes(layout)
     records = [finish(raw, number, classes, problems) for number, raw in enumerate(raws, start=1)]
     return Annotations(classes, [record for record in records if record is not None], problems)
 
@@ -147,7 +146,7 @@ def _box(element: Element, number: int) -> RawBox | None:
     if not (x1 == x2 and y1 == y2):  # a click without a drag covers one pixel by the letter; it is left as a box without area
         x1, x2 = (x1 - 1, x2) if x1 <= x2 else (x1, x2 - 1)
         y1, y2 = (y1 - 1, y2) if y1 <= y2 else (y1, y2 - 1)
-    name = " ".join((element.findtext("name") or "").split())
+    name = clean_name(element.findtext("name") or "")
     flags = {flag: int((element.findtext(flag) or "").strip().lower() in ("1", "true")) for flag in ("difficult", "truncated")}
     return RawBox((x1, y1, x2, y2), name or None, f"object {number}", called=name or "(no name)", **flags)
 
@@ -176,7 +175,7 @@ def _stored_classes(layout: Layout, problems: list[Problem]) -> tuple[str, ...]:
     path = layout.root / "classes.txt"
     if not path.is_file():
         return ()
-    return tuple(dict.fromkeys(filter(None, map(str.strip, read_text(path, "classes.txt", problems).splitlines()))))
+    return tuple(dict.fromkeys(filter(None, map(clean_name, read_text(path, "classes.txt", problems).splitlines()))))
 
 
 def _seen_classes(layout: Layout) -> tuple[str, ...]:

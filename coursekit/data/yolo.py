@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from .clean import RawBox, RawImage, finish, to_number
+from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PICTURE_SUFFIXES, PictureError, read_header
 from .layout import Layout, choose_splits, leads_outside, read_text, split_folders
 from .records import Annotations, Problem
@@ -75,7 +75,7 @@ def _resolve(entry: str, bases: list[Path]) -> Path:
     return next((path for path in tried if path.exists()), tried[0])
 
 
-def read(layout: Layout, split: str | None = None, classes: tuple[str, ...] | None = None) -> Annotations:
+def read(layout: Layout, split: str | None = None) -> Annotations:
     """Read a YOLO dataset. See `formats.read_dataset` for the arguments."""
     problems: list[Problem] = []
     numbers = _names(layout, problems)
@@ -89,7 +89,7 @@ def read(layout: Layout, split: str | None = None, classes: tuple[str, ...] | No
                 problems.append(Problem(layout.relative(layout.config_file), "missing-split", reason, "left out the split"))
                 continue
             _read_source(layout, source, numbers, raws, problems)
-    classes = tuple(dict.fromkeys(numbers.values())) if classes is None else classes
+    classes = tuple(dict.fromkeys(numbers.values()))
     records = [finish(raw, number, classes, problems) for number, raw in enumerate(raws.values(), start=1)]
     return Annotations(classes, [record for record in records if record is not None], problems)
 
@@ -104,7 +104,7 @@ def _names(layout: Layout, problems: list[Problem]) -> dict[int, str]:
     keys = [to_number(key) for key in names] if isinstance(names, dict) else [-1.0]
     if not names or not all(key >= 0 and key.is_integer() for key in keys) or not all(isinstance(name, str) for name in names.values()):
         raise ValueError(f"{layout.config_file}: names must be a list of names, or number: name for each, counted from 0")
-    numbers = {int(key): " ".join(name.split()) for key, name in sorted(zip(keys, names.values(), strict=True))}
+    numbers = {int(key): clean_name(name) or f"class {int(key)}" for key, name in sorted(zip(keys, names.values(), strict=True))}
     count = layout.config.get("nc")
     if count is not None and to_number(count) != len(numbers):
         problems.append(Problem(file, "wrong-count", f"nc is {count}, but there are {len(numbers)} names", "took the names"))
@@ -117,7 +117,7 @@ def _names_without_yaml(layout: Layout, problems: list[Problem]) -> dict[int, st
     for file in (layout.root / "classes.txt", layout.root / "labels" / "classes.txt"):
         if file.is_file():
             lines = read_text(file, layout.relative(file), problems).splitlines()
-            return dict(enumerate(line.strip() for line in lines if line.strip()))
+            return dict(enumerate(clean_name(line) for line in lines if line.strip()))
     labels = (file for file in layout.root.rglob("*.txt") if "labels" in file.parts)
     first = {line.split()[0] for file in labels for line in read_text(file, file.name, []).splitlines() if line.strip()}
     numbers = sorted(int(number) for number in map(to_number, first) if number >= 0 and number.is_integer())

@@ -196,7 +196,8 @@ class TestFinding:
         assert [record.labels.tolist() for record in both.images] == [[1, 0], []]
         only = read_dataset(tmp_path / "out", classes=["a"])
         assert only.count_boxes() == {"a": 1}
-        assert [(problem.kind, problem.action) for problem in only.problems] == [("unknown-class", "left out the box")]
+        assert [(problem.kind, problem.action) for problem in only.problems] == [("other-class", "left them out")]
+        assert only.problems[0].detail == "1 boxes are of class 'b'"
 
     def test_unknown_format_and_repeated_classes(self, tmp_path, tiny):
         with pytest.raises(ValueError, match="format must be one of voc, coco, yolo, got 'csv'"):
@@ -204,3 +205,11 @@ class TestFinding:
         write_dataset(tiny, tmp_path / "out")
         with pytest.raises(ValueError, match="classes must be different names"):
             read_dataset(tmp_path / "out", classes=["a", "a"])
+
+    def test_classes_that_the_dataset_lacks(self, tmp_path, tiny):
+        write_dataset(tiny, tmp_path / "out")
+        read = read_dataset(tmp_path / "out", classes=("zebra", "a"))
+        assert read.count_boxes() == {"zebra": 0, "a": 1}
+        assert sorted(problem.kind for problem in read.problems) == ["other-class", "unused-class"]
+        with pytest.raises(ValueError, match=r"classes must be among b, a, got \['zebra'\]"):
+            read_dataset(tmp_path / "out", classes=["zebra"])

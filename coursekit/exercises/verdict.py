@@ -62,11 +62,11 @@ class Verdict:
 class Examiner:
     """Puts the cases of one exercise to one answer, within its time."""
 
-    def __init__(self, exercise: Exercise, answer: Callable, seed: int | None = None):
+    def __init__(self, exercise: Exercise, answer: Callable, seed: int | None = None, watched: bool = True):
         self.exercise, self.answer = exercise, answer
         self.cases: list[Case] = exercise.draw_cases(seed)
         self.deadline = time.monotonic() + exercise.seconds
-        twins = [exercise.reference, *exercise.twins]
+        twins = [exercise.reference, *exercise.twins] if watched else []
         self.watch = guard.Watch(twins, exercise.allowed, exercise.drive)
         names_of, skip = (exercise.drive, 1) if exercise.drive else (exercise.reference, 0)
         self.names = parameter_names(names_of, max((len(a) for _, a in self.cases), default=0), skip)
@@ -107,15 +107,22 @@ def agree(compare: Close, expected: Attempt, got: Attempt) -> bool:
         return False
 
 
-def judge(exercise: Exercise, answer: Any, seed: int | None = None) -> Verdict:
-    """Examine an answer. A verdict comes back whatever the answer does; only a fault in the exercise itself raises."""
-    refusal = _refuse_at_sight(exercise, answer)
-    if refusal:
+def judge(exercise: Exercise, answer: Any, seed: int | None = None, watched: bool = True, diagnose: bool = True) -> Verdict:
+    """Examine an answer. A verdict comes back whatever the answer does; only a fault in the exercise itself raises.
+
+    Args:
+        exercise: what was asked.
+        answer: what was handed over, whatever it is.
+        seed: of the cases; the public ones without.
+        watched: refuse what is borrowed. Tests of our own wrong answers, which may be made of the right one, leave it out.
+        diagnose: look for the misconception that explains a wrong answer.
+    """
+    if refusal := _refuse_at_sight(exercise, answer, watched):
         return refusal
     with quiet_and_undisturbed() as printed:
-        examiner = Examiner(exercise, answer, seed)
+        examiner = Examiner(exercise, answer, seed, watched)
         try:
-            verdict = _examine(examiner)
+            verdict = _examine(examiner, diagnose)
         except OutOfTime:
             verdict = Verdict(exercise.name, "too slow", _too_slow(exercise))
         except KeyboardInterrupt:
@@ -131,9 +138,11 @@ def _too_slow(exercise: Exercise) -> str:
     )
 
 
-def _refuse_at_sight(exercise: Exercise, answer: Any) -> Verdict | None:
+def _refuse_at_sight(exercise: Exercise, answer: Any, watched: bool) -> Verdict | None:
     if problem := not_callable_problem(answer, exercise.reference, exercise.short_name):
         return Verdict(exercise.name, "unusable", problem)
+    if not watched:
+        return None
     if guard.is_one_of(answer, [exercise.reference]):
         return Verdict(
             exercise.name,
@@ -155,7 +164,7 @@ def _borrowed(exercise: Exercise, twin: str) -> str:
     )
 
 
-def _examine(examiner: Examiner) -> Verdict:
+def _examine(examiner: Examiner, diagnose: bool) -> Verdict:
     exercise = examiner.exercise
     if exercise.drive is None and (problem := argument_problem(examiner.answer, examiner.cases[0][1], examiner.names)):
         return Verdict(exercise.name, "unusable", problem + " Keep the first line of the stub as it was.")
@@ -170,7 +179,7 @@ def _examine(examiner: Examiner) -> Verdict:
             break
     if failure is None:
         return Verdict(exercise.name, "passed", f"All {len(tried)} cases agree.")
-    if failure.status in ("wrong", "error") and (mistake := _diagnose(examiner, tried)):
+    if diagnose and failure.status in ("wrong", "error") and (mistake := _diagnose(examiner, tried)):
         failure.misconception, failure.hint = mistake.name, mistake.hint
     return failure
 

@@ -58,6 +58,33 @@ def from_coco(ground_truth: dict, detections: list[dict] | dict, detection_areas
     return EvalInputs(tuple(image_ids), tuple(category_ids), tuple(names[c] for c in category_ids), truths, found, tuple(notes))
 
 
+def to_coco(inputs: EvalInputs) -> tuple[dict, list[dict]]:
+    """The same boxes as COCO JSON (ground truth, detections), for other tools to read. Annotation ids start at 1."""
+    truths, found = inputs.truths, inputs.found
+    annotations = [
+        {
+            "id": n + 1,
+            "image_id": inputs.images[truths.image[n]],
+            "category_id": inputs.categories[truths.category[n]],
+            "bbox": truths.xywh[n].tolist(),
+            "area": float(truths.area[n]),
+            "iscrowd": int(truths.crowd[n]),
+        }
+        for n in range(len(truths))
+    ]
+    detections = [
+        {
+            "image_id": inputs.images[found.image[n]],
+            "category_id": inputs.categories[found.category[n]],
+            "bbox": found.xywh[n].tolist(),
+            "score": float(found.score[n]),
+        }
+        for n in range(len(found))
+    ]
+    categories = [{"id": c, "name": name} for c, name in zip(inputs.categories, inputs.names, strict=True)]
+    return {"info": {}, "images": [{"id": i} for i in inputs.images], "categories": categories, "annotations": annotations}, detections
+
+
 def _truths(annotations: list[dict], image: np.ndarray, category: np.ndarray, notes: list[str]) -> Truths:
     xywh = _boxes(annotations, "annotation")
     without_area = [a.get("area") is None for a in annotations]

@@ -136,8 +136,8 @@ def show_confidence_curves(curves: ConfidenceCurves, title: str = "What a confid
         for name, style in (("precision", "--"), ("recall", ":"), ("f1", "-")):
             ax.plot(curves.confidence, getattr(curves, name).mean(axis=0), style, label="F1" if name == "f1" else name)
         ax.axvline(best, color="grey", linewidth=0.8)
-        ax.annotate(f"best F1 {value:.2f}\nat {best:.2f}", (best, value), xytext=(6, -30), textcoords="offset points", fontsize=8)
-        ax.legend(fontsize=8)
+        ax.text(best + 0.01, 0.03, f"best F1 {value:.2f}\nat {best:.2f}", fontsize=8)
+        ax.legend(fontsize=8, loc="lower right")
     ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="confidence threshold", ylabel="mean over classes", title=title)
     return set_alt(figure, f"{title}: the mean F1 over {len(curves.names)} classes is highest, {value:.2f}, at confidence {best:.2f}.")
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from coursekit.metrics.coco_json import to_coco
 from coursekit.metrics.detection import coco_evaluate
 
 
@@ -81,6 +82,14 @@ def test_ties_between_images_follow_the_documented_order(first, second, ap):
     truth["annotations"] = [truth["annotations"][0] | {"image_id": first}]
     found = [{"image_id": i, "category_id": 7, "bbox": [0, 0, 10, 10], "score": 0.9} for i in (second, first)]
     assert coco_evaluate(truth, found).summary["AP"] == pytest.approx(ap)
+
+
+def test_writing_and_reading_gives_the_same_numbers(make_problem):
+    for seed in range(20):
+        result = coco_evaluate(*make_problem(seed))
+        again = coco_evaluate(*to_coco(result.inputs))
+        assert again.summary == result.summary
+        assert again.inputs.truths.area.tolist() == result.inputs.truths.area.tolist()
 
 
 def test_missing_area_is_that_of_the_box_and_noted():

@@ -29,6 +29,7 @@ class Card:
         root: where the dataset begins within what was unpacked: a folder, or COCO's JSON file.
         splits: what `catalog.load` can be asked for; none where it is not split.
         expected: pictures in all, against which a folder is checked.
+        content: `catalog.content_hash` of what was unpacked, where it is known and the archive's own hash is not.
         manual: the steps by hand, where a login is needed.
     """
 
@@ -47,6 +48,7 @@ class Card:
     root: str = ""
     splits: tuple[str, ...] = ()
     expected: int | None = None
+    content: str = ""
     manual: str = ""
 
     @property
@@ -172,6 +174,7 @@ DETECTION = (
         files=(RemoteFile("bccd.zip", (f"https://github.com/Shenggan/BCCD_Dataset/archive/{_BCCD}.zip",), None, 8_000_000),),
         reader="boxes",
         root=f"BCCD_Dataset-{_BCCD}/BCCD",
+        content="sha256:6027732fee830421ee7f54a7998489e25de73d2f7ee2de153274f9710e83e823",
         splits=("train", "val", "trainval", "test"),
         expected=364,
     ),

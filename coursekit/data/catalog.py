@@ -6,6 +6,7 @@
 What is kept lies in ``data_home()/NAME``: `archives` as they came, and `files` as they were unpacked.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -14,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .cards import CARDS, Card
-from .download import DownloadError, data_home, fetch, file_hash, known_hash
+from .download import DownloadError, data_home, fetch, file_hash, known_hash, locked
 from .extract import extract
 
 NAMES = tuple(card.name for card in CARDS)
@@ -44,7 +45,9 @@ def describe(one: Card) -> str:
         f"home      {one.home}",
         f"fetched   {how}",
     ]
-    if unhashed:
+    if unhashed and one.content:
+        lines.append("checked   by the hash of its pictures and annotations")
+    elif unhashed:
         lines.append(f"checked   no hash of {', '.join(unhashed)} is published: the first download sets it, and later ones are held to it")
     if one.manual:
         lines.append(f"by hand   {one.manual}")
@@ -93,7 +96,8 @@ def get(name: str, folder: str | Path | None = None, progress: bool = True) -> P
         return _given(one, Path(folder).expanduser(), home)
     if one.files:
         archives = [fetch(file, home / "archives", progress=progress) for file in one.files]
-        _unpack(one, archives, home, {file.name: known_hash(file, home / "archives") for file in one.files})
+        with locked(home / ".lock"):
+            _unpack(one, archives, home, {file.name: known_hash(file, home / "archives") for file in one.files})
     elif not (home / "files").is_dir():
         command = f"coursekit data get {name} --folder PATH" if one.reader else "its own tools: the course has no reader for it"
         raise DownloadError(f"{one.title} cannot be fetched by a program.\n{one.manual}\n{one.home}\nThen go on with {command}")
@@ -145,9 +149,23 @@ def _unpack(one: Card, archives: list[Path], home: Path, source: dict[str, str])
     _forget(home)
     files = extract(archives, home / "files" / one.under)
     sizes = {(Path(one.under) / path).as_posix(): (home / "files" / one.under / path).stat().st_size for path in files}
+    if one.content and one.root and (home / "files" / one.root).is_dir() and content_hash(home / "files" / one.root) != one.content:
+        _forget(home)
+        raise ValueError(f"{archives[0].name} does not hold the {one.title} that we know: its files have other bytes")
     new = manifest.with_suffix(".new")
     new.write_text(json.dumps({"archives": source, "files": sizes}))
     os.replace(new, manifest)
+
+
+def content_hash(folder: Path) -> str:
+    """``"sha256:..."`` over names and bytes of the pictures and annotations in a folder, whatever they were packed in."""
+    digest = hashlib.sha256()
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in (".jpg", ".png", ".xml"))
+    for name in names:
+        content = (folder / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _is_whole(folder: Path, manifest: Path, source: dict[str, str]) -> bool:
@@ -167,7 +185,9 @@ def _given(one: Card, path: Path, home: Path) -> Path:
         raise ValueError(f"folder must exist, got {path}")
     if path.is_file() and path.suffix != ".json":
         place = home / "given" if one.files else home  # beside what was downloaded, never in its place
-        _unpack(one, [path], place, {path.name: file_hash(path)})
+        place.mkdir(parents=True, exist_ok=True)
+        with locked(place / ".lock"):
+            _unpack(one, [path], place, {path.name: file_hash(path)})
         try:
             return _looked_at(one, place / "files")
         except ValueError:

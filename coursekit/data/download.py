@@ -62,7 +62,7 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
 
 def known_hash(file: RemoteFile, folder: Path) -> str | None:
     """The hash that the file in `folder` is held to: the published one, else the one of its first download, else None."""
-    record = folder / f"{file.name}.sha256"
+    record = _record(folder / file.name)
     return file.hash or (record.read_text().strip() if record.is_file() else None)
 
 
@@ -77,21 +77,32 @@ def fetch(file: RemoteFile, folder: Path, attempts: int = 4, pause: float = 1.0,
         DownloadError: with the reason and the way out. No file that failed its check stays under the final name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path, record = folder / file.name, folder / f"{file.name}.sha256"
-    known = known_hash(file, folder)
-    with _locked(folder / f".{file.name}.lock"):
+    path = folder / file.name
+    with locked(folder / f".{file.name}.lock"):
+        known = known_hash(file, folder)
         if path.is_file() and known is not None and file_hash(path, known.partition(":")[0]) != known:
             if file.hash is None:
                 raise DownloadError(
                     f"{path} is not the file that was downloaded here first: its hash was {known}. "
-                    f"If you trust the new one, delete {record.name} beside it; else delete both, and it is fetched again."
+                    f"If you trust the new one, delete {_record(path).name} beside it; else delete both, and it is fetched again."
                 )
-            path.unlink()  # damaged, and we know where to get it whole
+            os.replace(path, _damaged(path))  # not deleted: somebody may have brought it here by hand
         if not path.is_file():
             _fetch_from_any(file, path, known, attempts, pause, progress)
+            _damaged(path).unlink(missing_ok=True)
         if known is None:
-            _write_atomically(record, file_hash(path))
+            _write_atomically(_record(path), file_hash(path))
     return path
+
+
+def _record(path: Path) -> Path:
+    """Where the hash of a first download is kept."""
+    return path.with_name(path.name + ".sha256")
+
+
+def _damaged(path: Path) -> Path:
+    """What a file is called that failed its check."""
+    return path.with_name(path.name + ".damaged")
 
 
 def _fetch_from_any(file: RemoteFile, path: Path, known: str | None, attempts: int, pause: float, progress: bool) -> None:
@@ -113,9 +124,15 @@ def _fetch_from_any(file: RemoteFile, path: Path, known: str | None, attempts: i
                 reasons.append(f"{url}: {_hash_reason(error, known)}")
                 if not resumed:
                     break
-    kept = f"The {part.stat().st_size / 1e6:.1f} MB that arrived are kept; the next try goes on from there.\n" if part.is_file() else ""
+    notes = ""
+    if part.is_file():
+        notes += f"The {part.stat().st_size / 1e6:.1f} MB that arrived are kept; the next try goes on from there.\n"
+    if _damaged(path).is_file():
+        notes += f"The file that lay there was not it either, by its hash; it is called {_damaged(path).name} now.\n"
+    if file.hash is None and known is not None:
+        notes += f"The expected hash is that of the first download here. If the file was renewed, delete {_record(path).name}.\n"
     raise DownloadError(
-        f"{file.name} could not be downloaded.\n  " + "\n  ".join(reasons) + f"\n{kept}"
+        f"{file.name} could not be downloaded.\n  " + "\n  ".join(reasons) + f"\n{notes}"
         "Check the connection and try again; behind a proxy, set HTTPS_PROXY. "
         f"Or get the file in any other way (a browser, a colleague) and put it at\n  {path}\nIt is checked and used from there."
     )
@@ -222,15 +239,18 @@ def _bar(name: str, start: int, total: int | None, shown: bool):
 
 
 @contextlib.contextmanager
-def _locked(path: Path):
-    """Two processes that want one file wait for each other, where the system can (not on Windows)."""
+def locked(path: Path):
+    """Two processes that want one file wait for each other, where the system can: not on Windows, nor in a folder that is read-only."""
     try:
         import fcntl
-    except ImportError:
+
+        handle = open(path, "w")  # noqa: SIM115  closed by the with below
+    except (ImportError, OSError):
         yield
         return
-    with open(path, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with handle:
+        with contextlib.suppress(OSError):  # some network folders cannot lock
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield  # the lock ends with the handle, also when the process is killed
 
 

@@ -28,7 +28,7 @@ def test_list_names_every_dataset_with_its_licence(home):
 
 
 def test_list_of_one_is_its_card(home):
-    assert "no hash of bccd.zip is published" in run("list", "bccd").output
+    assert "no hash of PennFudanPed.zip is published" in run("list", "penn-fudan").output
 
 
 def penn_fudan(path):

@@ -54,7 +54,7 @@ def cells(home, monkeypatch):
     archive = zipped(home / "cells" / "archives" / "cells.zip", voc_members(3))
     hash = "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest()
     file = RemoteFile("cells.zip", ("http://127.0.0.1:9/cells.zip",), hash)
-    one = dataclasses.replace(card("bccd"), name="cells", title="Cells", files=(file,), root="cells", splits=(), expected=3)
+    one = dataclasses.replace(card("bccd"), name="cells", title="Cells", files=(file,), root="cells", splits=(), expected=3, content="")
     monkeypatch.setattr(catalog, "CARDS", (*CARDS, one))
     return one
 
@@ -87,7 +87,7 @@ def test_a_card_says_all_that_matters(name):
     assert card(name).licence in text
     assert card(name).home in text
     assert ("by hand" in text) == bool(card(name).manual)
-    assert ("no hash of" in text) == any(file.hash is None for file in card(name).files)
+    assert ("no hash of" in text) == (any(file.hash is None for file in card(name).files) and not card(name).content)
 
 
 def test_the_published_hashes_are_those_of_torchvision():
@@ -134,6 +134,31 @@ def test_what_was_damaged_is_unpacked_again(home, cells, damage):
     get("cells")
     assert file.read_text() == XML.format(name=1)
     assert len(load("cells")) == 3
+
+
+def test_content_is_known_whatever_it_was_packed_in(home, cells, monkeypatch):
+    known = catalog.content_hash(get("cells"))
+    monkeypatch.setattr(catalog, "CARDS", (dataclasses.replace(cells, content=known),))
+    (home / "cells" / "manifest.json").unlink()
+    assert catalog.content_hash(get("cells")) == known
+    monkeypatch.setattr(catalog, "CARDS", (dataclasses.replace(cells, content="sha256:" + "0" * 64),))
+    (home / "cells" / "manifest.json").unlink()
+    with pytest.raises(ValueError, match=r"cells\.zip does not hold the Cells that we know"):
+        get("cells")
+    assert not (home / "cells" / "files").exists()
+
+
+def test_content_hash_sees_names_and_bytes(tmp_path):
+    hashes = set()
+    for number, files in enumerate([{}, {"a.xml": "1"}, {"b.xml": "1"}, {"a.xml": "2"}, {"a.xml": "1", "b.jpg": ""}]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        hashes.add(catalog.content_hash(folder))
+        (folder / ".DS_Store").write_text("whatever")
+        assert catalog.content_hash(folder) in hashes
+    assert len(hashes) == 5
 
 
 def test_a_damaged_archive_is_never_unpacked(home, cells):

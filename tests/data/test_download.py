@@ -94,6 +94,22 @@ def test_a_file_is_fetched_once_and_checked_each_time(server, tmp_path):
     path.write_bytes(CONTENT[:-1] + b"x")  # damaged on the disk
     assert get(server, tmp_path).read_bytes() == CONTENT
     assert len(server.log) == 2
+    assert names(tmp_path) == ["data.bin"]
+
+
+def test_a_wrong_file_put_there_by_hand_is_kept_under_another_name(server, tmp_path):
+    (tmp_path / "data.bin").write_bytes(b"an HTML page, saved by mistake")
+    server.script = [404]
+    with pytest.raises(DownloadError, match=r"was not it either, by its hash; it is called data\.bin\.damaged now"):
+        get(server, tmp_path)
+    assert names(tmp_path) == ["data.bin.damaged"]
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert names(tmp_path) == ["data.bin"]
+
+
+def test_a_folder_in_which_nothing_can_be_locked(server, tmp_path):
+    (tmp_path / ".data.bin.lock").mkdir()  # as a read-only folder does, it makes opening the lock fail
+    assert get(server, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_transfer_that_breaks_off_goes_on_where_it_stopped(server, tmp_path):
@@ -162,7 +178,7 @@ def test_without_a_published_hash_the_first_download_sets_it(server, tmp_path):
         get(server, tmp_path, hash=None)
     path.unlink()
     server.content = b"the server's file has changed"
-    with pytest.raises(DownloadError, match="is not the file we know"):
+    with pytest.raises(DownloadError, match=r"is not the file we know(.|\n)*If the file was renewed, delete data\.bin\.sha256"):
         get(server, tmp_path, hash=None)
 
 

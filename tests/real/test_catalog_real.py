@@ -2,7 +2,7 @@
 
 import pytest
 
-from coursekit.data.catalog import get, load
+from coursekit.data.catalog import card, content_hash, get, load
 
 
 @pytest.fixture
@@ -23,4 +23,5 @@ def test_fashion_mnist_has_the_published_hashes(real_data, home):
 
 def test_a_bccd_that_is_here_already(real_data, home):
     folder = get("bccd", folder=real_data / "bccd" / "BCCD")
+    assert content_hash(folder) == card("bccd").content
     assert len(load("bccd", "test", folder=folder)) == 72

@@ -50,11 +50,10 @@ def _picture_style() -> None:
     inline.install()
 
 
-def band(name: str, value: float, at_least: float | None = None, at_most: float | None = None) -> float:
+def band(name: str, value: float, at_least: float | None = None, at_most: float | None = None) -> None:
     """Say whether a measured number lies where it must, and stop the notebook where it does not (smoke runs only print it).
 
-    Returns:
-        The value, as a float.
+    It gives nothing back: it is mostly the last line of a cell, which would show the number twice.
 
     Raises:
         AssertionError: if it lies outside, or is NaN.
@@ -67,7 +66,6 @@ def band(name: str, value: float, at_least: float | None = None, at_most: float 
     inside = not math.isnan(value) and (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
     if level() == "smoke":
         print(f"○ {name}: {value:.4g} (a smoke run; a real one must reach {' and '.join(bounds)})")
-        return value
+        return
     print(f"{'✓' if inside else '✗'} {name}: {value:.4g} ({' and '.join(bounds)})")
     assert inside, f"{name} is {value:.4g}, but must be {' and '.join(bounds)}"
-    return value

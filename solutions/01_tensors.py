@@ -19,7 +19,7 @@
 # **Before you start** you know Python functions, lists and slices, and have seen a NumPy array. Nothing else.
 
 # %%
-from coursekit.notebook import at, band, check, predict, reveal, start
+from coursekit.notebook import at, band, check, hint, predict, reveal, solution, start
 
 start("01_tensors")
 

@@ -79,7 +79,7 @@ def test_at_and_level_refuse_other_words(monkeypatch):
 def test_band_stops_a_notebook_that_learned_nothing(monkeypatch, capsys, value, bounds, inside):
     monkeypatch.setenv("COURSEKIT_LEVEL", "quick")
     if inside:
-        assert band("AP", value, **bounds) == float(value)
+        band("AP", value, **bounds)
         assert capsys.readouterr().out.startswith("✓ AP: ")
     else:
         with pytest.raises(AssertionError, match=r"AP is .*, but must be at"):
@@ -88,7 +88,7 @@ def test_band_stops_a_notebook_that_learned_nothing(monkeypatch, capsys, value, 
 
 def test_a_smoke_run_has_no_bands(monkeypatch, capsys):
     monkeypatch.setenv("COURSEKIT_LEVEL", "smoke")
-    assert band("AP", 0.0, at_least=0.5) == 0.0
+    band("AP", 0.0, at_least=0.5)
     assert "a smoke run; a real one must reach at least 0.5" in capsys.readouterr().out
 
 

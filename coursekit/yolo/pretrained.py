@@ -47,6 +47,7 @@ def export(model: YOLO, path: Path, training: dict) -> None:
     weights = {name: (v.half() if v.is_floating_point() else v).contiguous() for name, v in model.state_dict().items()}
     metadata = {"model": json.dumps(facts), "training": json.dumps(training)}
     write_atomically(path, lambda temporary: save_file(weights, temporary, metadata=metadata))
+    path.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
 def training_facts(path: Path) -> dict:
@@ -102,11 +103,9 @@ def main() -> None:
         saved = run.load()
         rows = saved["state"]["rows"]
         facts = {"scenes": SCENES, "seed of the scenes": TRAIN_SEED, **saved["settings"], **saved["compute"]}
-        hidden = ("data", "split", "val_split", "project", "name", "val_every", "weights")
-        facts = {k: v for k, v in facts.items() if k not in hidden} | {
-            "epochs done": len(rows),
-            "seconds": round(sum(r["time"] for r in rows)),
-        }
+        facts |= {"epochs done": len(rows), "seconds": round(sum(row["time"] for row in rows))}
+        for name in ("data", "split", "val_split", "project", "name", "val_every", "weights"):
+            facts.pop(name)  # of no use to a reader of the card
         export(load(run.last), weights, facts)
     summary, per_class = measure(load_shipped())
     (DATA / "signs_n.md").write_text(card(training_facts(weights), summary, per_class), encoding="utf-8")

@@ -65,5 +65,5 @@ def test_the_latest_run_is_the_one_worked_on_last(tmp_path):
 
 @pytest.mark.parametrize("name", [None, "train7"])
 def test_no_run_is_said(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match="there is no run in .*; `coursekit train` makes one"):
+    with pytest.raises(FileNotFoundError, match=r"there is no run in .*; `coursekit train` makes one"):
         latest_run(tmp_path, name)

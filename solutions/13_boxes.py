@@ -41,7 +41,7 @@ from coursekit.pretend import pretend_detections
 # %% [markdown]
 # ### Before we begin: three questions about earlier notebooks
 #
-# <details><summary>01: `a` has shape (N, 4) and `b` has shape (M, 4). How do you get every row of one against every row of the other?</summary>
+# <details><summary>01: a has shape (N, 4), b has shape (M, 4). How do you get every row of one against every row of the other?</summary>
 #
 # `a[:, None, :]` is (N, 1, 4), `b[None, :, :]` is (1, M, 4), and any operation on the two broadcasts to (N, M, 4).
 # </details>
@@ -109,7 +109,7 @@ plans = [scenes.plan(i) for i in range(at(smoke=10, quick=60, full=60))]  # wher
 all_boxes = torch.cat([torch.from_numpy(plan.boxes).float() for plan in plans])
 misread = torch.cat([all_boxes[:, :2], all_boxes[:, 2:] - all_boxes[:, :2]], dim=1)
 inside_out = (misread[:, 2:] <= misread[:, :2]).any(dim=1).float().mean()
-reveal("13.q1", answer=2, because=f"of {len(all_boxes)} boxes, {inside_out:.0%} end before they begin. And nothing raised an error.")
+reveal("13.q1", answer=2, because=f"of {len(all_boxes)} boxes, {inside_out:.0%} end before they begin. Nothing raised an error.")
 
 # %% [markdown]
 # **Look at three pictures with boxes before you train anything.** It takes a minute, and it is the only test that finds this family of bugs at once.
@@ -186,7 +186,7 @@ print("shared: from", top_left.tolist(), "to", bottom_right.tolist(), "-> area",
 
 # %%
 iou_by_hand = width * height / (8 + 8 - width * height)
-reveal("13.q2", answer=1, because=f"IoU = 4 / 12 = {iou_by_hand:.3f}. Half of each box is shared, and the score is a third: IoU is strict.")
+reveal("13.q2", answer=1, because=f"IoU = 4 / 12 = {iou_by_hand:.3f}. Half is shared, and the score is a third: IoU is strict.")
 assert abs(iou_by_hand - 1 / 3) < 1e-9
 
 # %% [markdown]
@@ -258,14 +258,12 @@ sides = (all_boxes[:, 2:] - all_boxes[:, :2]).amin(dim=1)
 overlap = box_iou(all_boxes, all_boxes + 1).diagonal()
 for low, high in ((16, 24), (24, 40), (40, 80), (80, 256)):
     group = overlap[(sides >= low) & (sides < high)]
-    print(
-        f"signs of {low:>2} to {high:>3} pixels: {len(group):>3} of them, mean IoU {group.mean().item():.2f}, lowest {group.amin().item():.2f}"
-    )
+    print(f"signs of {low:>2} to {high:>3} pixels: {len(group):>3} of them, mean IoU {group.mean():.2f}, lowest {group.amin():.2f}")
 
 # %%
 twenty = box_iou(torch.tensor([[0.0, 0, 20, 20]]), torch.tensor([[1.0, 1, 21, 21]])).item()
-reveal("13.q3", answer=2, because=f"19 * 19 / (400 + 400 - 19 * 19) = {twenty:.2f}.")
 band("IoU of a sign of 20 pixels, one pixel off", twenty, at_least=0.82, at_most=0.83)
+reveal("13.q3", answer=2, because=f"19 * 19 / (400 + 400 - 19 * 19) = {twenty:.2f}.")
 
 # %% [markdown]
 # With a threshold of 0.5 nobody will ever notice: the small sign still counts as found. With a strict threshold of 0.9 it is lost. That is how a
@@ -289,11 +287,9 @@ def random_boxes(count, generator, whole):
 generator = torch.Generator().manual_seed(0)
 for whole in (False, True):
     b1, b2 = (random_boxes(at(smoke=20, quick=300, full=300), generator, whole) for _ in range(2))
-    theirs = torchvision.ops.box_iou(b1, b2)
-    print(
-        f"{'whole numbers' if whole else 'fractions':>13}: {theirs.numel():,} pairs, largest difference {(box_iou(b1, b2) - theirs).abs().max().item():.1e}"
-    )
-    torch.testing.assert_close(box_iou(b1, b2), theirs)
+    ours, theirs = box_iou(b1, b2), torchvision.ops.box_iou(b1, b2)
+    print("whole numbers:" if whole else "fractions:", ours.numel(), "pairs, largest difference", (ours - theirs).abs().max().item())
+    torch.testing.assert_close(ours, theirs)
 
 # %% [markdown]
 # One thing differs, and we want it to. Two boxes *without area* (a labelling slip, or a box clipped at the edge of its image) are 0 / 0:
@@ -339,9 +335,7 @@ steps = at(smoke=2, quick=200, full=200)
 box, curve_iou = follow(box_iou, begin, goal, steps)
 print("began at", begin, "and ended at", box[0].tolist())
 reveal(
-    "13.q4",
-    answer=2,
-    because=f"apart, IoU is 0 wherever the box goes. A flat loss has gradient 0. The IoU at the end: {curve_iou[-1]:.2f}.",
+    "13.q4", answer=2, because=f"apart, IoU is 0 wherever the box goes, and a flat loss has gradient 0. Its IoU now: {curve_iou[-1]:.2f}."
 )
 
 # %% [markdown]
@@ -388,9 +382,10 @@ giou = check("13.giou", giou)
 
 # %%
 shifts = torch.arange(0, 31)
-still, moving = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([0.0, 0, 10, 10]) + shifts[:, None] * torch.tensor([1.0, 0, 1, 0])
+still = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
+moving = still + shifts[:, None] * torch.tensor([1.0, 0.0, 1.0, 0.0])  # (31, 4): one place after another
 values = {"IoU": box_iou(still, moving)[0].tolist(), "GIoU": giou(still, moving)[0].tolist()}
-pictures.show_slide(shifts.tolist(), values, "A box of 10 x 10 slides away from another: IoU gives up at 10 pixels, GIoU does not")
+pictures.show_slide(shifts.tolist(), values, "One box slides away from another of its size")
 
 # %% [markdown]
 # Now the same 200 steps, from the same place and from two others, with each of the two measures:
@@ -405,8 +400,9 @@ for name, curve in curves.items():
 
 # %%
 far = {"1 - IoU": curves["IoU from [4.0, 4.0]"], "1 - GIoU": curves["GIoU from [4.0, 4.0]"]}
-pictures.show_slide(range(1, steps + 1), far, "IoU with the goal while following each loss", xlabel="step")
-band("following GIoU: the lowest final IoU of three starts", min(c[-1] for n, c in curves.items() if n.startswith("GIoU")), at_least=0.9)
+pictures.show_slide(range(1, steps + 1), far, "IoU with the goal while following each loss", xlabel="step", ylabel="IoU")
+lowest = min(curve[-1] for name, curve in curves.items() if name.startswith("GIoU"))
+band("following GIoU: the lowest final IoU of three starts", lowest, at_least=0.9)
 band("following IoU from afar: final IoU", curves["IoU from [4.0, 4.0]"][-1], at_most=0.0)
 
 # %% [markdown]
@@ -434,7 +430,7 @@ for k in range(4):
 panels = {}
 for threshold in (0.0, 0.3, 0.6):
     sure = found[found.scores >= threshold]
-    panels[f"score at least {threshold}"] = (sure.boxes, None, sure.labels)
+    panels[f"score at least {threshold}"] = (sure.boxes, None, None)
 show_before_after(scene, panels, scenes.classes, "The confidence threshold removes unsure boxes, not double ones")
 
 # %% [markdown]
@@ -487,7 +483,10 @@ reveal("13.q5", answer=2, because="the second is dropped in round 1, and a dropp
 
 # %% exercise="13.nms"
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """(N, 4) xyxy boxes, (N,) scores -> (K,) int64: indices of the boxes that stay, best first; IoU > iou_threshold drops, equal stays."""
+    """(N, 4) boxes in xyxy, (N,) scores -> (K,) int64: indices of the boxes that stay, best first.
+
+    A box is dropped if its IoU with a kept one is > iou_threshold; equal stays. Of equal scores the earlier box goes first.
+    """
     order = scores.argsort(descending=True, stable=True)  # indices of the boxes still in the game, best first
     kept = []
     ### BEGIN SOLUTION
@@ -576,7 +575,10 @@ assert torch.equal(nms(crowd, crowd_scores, 0.5), fast_nms(crowd, crowd_scores, 
 
 # %% exercise="13.batched_nms"
 def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
-    """As nms, but a box is only dropped by a box with the same label -> (K,) int64, best first over all; of equal scores the earlier box."""
+    """As nms, but only boxes with the same label drop each other -> (K,) int64.
+
+    Best first over all classes; of equal scores the earlier box first.
+    """
     ### BEGIN SOLUTION
     stays = torch.zeros(len(boxes), dtype=torch.bool)
     for label in labels.unique():
@@ -590,14 +592,17 @@ def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: fl
 batched_nms = check("13.batched_nms", batched_nms)
 
 # %%
-after_nms = found[nms(found.boxes, found.scores, 0.4)]
+once = found[nms(found.boxes, found.scores, 0.4)]
 per_class = found[batched_nms(found.boxes, found.scores, found.labels, 0.4)]
-sure = per_class[per_class.scores >= 0.3]
-panels = {"before": found, "NMS in each class": per_class, "and score at least 0.3": sure}
-panels = {name: (d.boxes, None if name == "before" else d.scores, d.labels) for name, d in panels.items()}
+sure = per_class[per_class.scores >= 0.5]
+panels = {"plain NMS": once, "NMS in each class": per_class, "and score at least 0.5": sure}
+panels = {name: (d.boxes, d.scores, d.labels) for name, d in panels.items()}
 show_before_after(scene, panels, scenes.classes, "From raw detections to an answer")
 
 # %% [markdown]
+# Compare the first two pictures. In each class, a sign may keep a second box with *another* name: the detector was not sure what it is, and NMS has no opinion
+# on that. Plain NMS cleans those up, and would also drop the rider for the horse. Most detectors go class by class and let the scores sort it out.
+#
 # torchvision's `batched_nms` takes a clever short cut: it moves every class to a far corner of its own, `boxes + label * (largest coordinate + 1)`, and runs NMS
 # once. Boxes of different classes can no longer meet. Can they?
 
@@ -714,9 +719,7 @@ after = {name: simple_ap([objects], [guesses[keep]], [guess_scores[keep]]) for n
 after["rank 5 moved onto C"] = simple_ap([objects], [moved], [guess_scores])
 for name, value in after.items():
     print(f"{name:>20}: AP {value:.3f}")
-reveal(
-    "13.q6", answer=2, because="a third object found adds 3/5 to the sum. Deleting the last box changes nothing: it stood below every hit."
-)
+reveal("13.q6", answer=2, because="a third object found adds 3/5. Deleting the last box changes nothing: it stood below every hit.")
 
 # %% [markdown]
 # ### What suppression and thresholds do to AP
@@ -741,7 +744,8 @@ def suppressed(detections, iou_threshold):
 
 # %%
 clean = suppressed(raw, 0.4)
-print(f"raw: {sum(map(len, raw))} boxes, mAP {mean_ap(raw):.3f};  after NMS: {sum(map(len, clean))} boxes, mAP {mean_ap(clean):.3f}")
+for name, detections in (("raw", raw), ("after NMS", clean)):
+    print(f"{name:>9}: {sum(map(len, detections)):>4} boxes, mAP {mean_ap(detections):.3f}")
 band("what NMS adds to mAP", mean_ap(clean) - mean_ap(raw), at_least=0.1)
 
 # %% [markdown]
@@ -756,17 +760,16 @@ predict(
 
 # %%
 thresholds = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-by_confidence = [mean_ap([d[d.scores >= t] for d in clean]) for t in thresholds]
-for threshold, value in zip(thresholds, by_confidence, strict=True):
-    print(f"score at least {threshold:.1f}: {sum(int((d.scores >= threshold).sum()) for d in clean):>4} boxes, mAP {value:.3f}")
+by_confidence = []
+for threshold in thresholds:
+    sure = [d[d.scores >= threshold] for d in clean]
+    by_confidence.append(mean_ap(sure))
+    print(f"score at least {threshold:.1f}: {sum(map(len, sure)):>4} boxes, mAP {by_confidence[-1]:.3f}")
 
 # %%
-reveal(
-    "13.q7",
-    answer=2,
-    because=f"from {by_confidence[0]:.3f} to {by_confidence[5]:.3f}: objects went missing, and the false alarms stood below the hits anyway.",
-)
 band("highest mAP with any confidence threshold, minus without one", max(by_confidence) - by_confidence[0], at_most=1e-9)
+change = f"from {by_confidence[0]:.3f} to {by_confidence[5]:.3f}"
+reveal("13.q7", answer=2, because=f"{change}: objects went missing, and the false alarms stood below the hits anyway.")
 
 # %% [markdown]
 # > **Myth**: *"a confidence threshold improves AP, because it removes false alarms."*
@@ -791,7 +794,7 @@ curves = {
     "signs that stand alone": [mean_ap(suppressed(raw, t)) for t in iou_thresholds],
     "signs with a twin": [mean_ap(suppressed(crowded, t), with_twins) for t in iou_thresholds],
 }
-pictures.show_slide(iou_thresholds, curves, "mAP against the IoU threshold of NMS", xlabel="IoU threshold of NMS")
+pictures.show_slide(iou_thresholds, curves, "mAP against the IoU threshold of NMS", xlabel="IoU threshold of NMS", ylabel="mAP")
 
 # %%
 best_alone, best_twins = (iou_thresholds[max(range(9), key=curve.__getitem__)] for curve in curves.values())
@@ -850,7 +853,7 @@ tidy_up = check("13.tidy_up", tidy_up)
 
 # %%
 tidied = [type(raw[0])(*tidy_up(r, 0.01, 0.4)) for r in rows]
-print(f"{sum(map(len, raw))} raw boxes -> {sum(map(len, tidied))} tidied, mAP {mean_ap(raw):.3f} -> {mean_ap(tidied):.3f}")
+print(f"{sum(map(len, raw))} raw boxes, {sum(map(len, tidied))} tidied; mAP {mean_ap(raw):.3f}, then {mean_ap(tidied):.3f}")
 band("mAP after tidy_up", mean_ap(tidied), at_least=mean_ap(clean) - 1e-6)
 
 # %% [markdown]

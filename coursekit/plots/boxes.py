@@ -48,6 +48,14 @@ def frame(ax, boxes: Tensor, title: str = "") -> None:
     ax.set_title(title)
 
 
+def inches_high(boxes: Tensor, width: float) -> float:
+    """How high a picture of some boxes must be, if it is `width` inches wide and one step is as long in x as in y."""
+    low, high = boxes.reshape(-1, 2).amin(dim=0), boxes.reshape(-1, 2).amax(dim=0)
+    margin = max(1.0, 0.08 * (high - low).max().item())
+    ratio = ((high - low)[1] + 2 * margin) / ((high - low)[0] + 2 * margin)
+    return min(6.0, max(1.6, (width - 0.7) * ratio.item())) + 0.9  # names of the axes, and the title
+
+
 def show_pair(a, b, title: str = "", ax=None, hull: bool = True) -> Figure:
     """Two boxes, what they share (hatched) and the hull around both (dotted).
 
@@ -77,7 +85,7 @@ def show_pair(a, b, title: str = "", ax=None, hull: bool = True) -> Figure:
 
 def show_pairs(pairs: Sequence[tuple], suptitle: str) -> Figure:
     """Several pairs side by side, each with its IoU and GIoU."""
-    figure, axes = plt.subplots(1, len(pairs), figsize=(2.6 * len(pairs), 2.8), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, len(pairs), figsize=(2.6 * len(pairs), 2.2), layout="constrained", squeeze=False)
     everything, values = torch.tensor(pairs, dtype=torch.float32).reshape(-1, 4), []
     for ax, (a, b) in zip(axes[0], pairs, strict=True):
         show_pair(a, b, ax=ax)
@@ -108,12 +116,12 @@ def show_formats(box, size: tuple[int, int]) -> Figure:
     ax.annotate(f"x2, y2 = {x2:g}, {y2:g}", (x2, y2), xytext=(0, -4), textcoords="offset points", fontsize=9, ha="right", va="top")
     ax.annotate(f"cx, cy = {cx:g}, {cy:g}", (cx, cy), xytext=(0, 7), textcoords="offset points", fontsize=9, ha="center")
     lines = [
-        f"{'xyxy':9}{_numbers((x1, y1, x2, y2)):21}two corners",
-        f"{'xywh':9}{_numbers((x1, y1, w, h)):21}corner and size",
-        f"{'cxcywh':9}{_numbers((cx, cy, w, h)):21}centre and size",
-        f"{'COCO':9}{_numbers((x1, y1, w, h)):21}xywh",
-        f"{'YOLO':9}{_numbers(round(v, 3) for v in (cx / width, cy / height, w / width, h / height)):21}cxcywh over image size",
-        f"{'VOC':9}{_numbers((x1 + 1, y1 + 1, x2, y2)):21}first, last pixel, from 1",
+        f"{'xyxy':9}{_numbers((x1, y1, x2, y2)):27}two corners",
+        f"{'xywh':9}{_numbers((x1, y1, w, h)):27}corner and size",
+        f"{'cxcywh':9}{_numbers((cx, cy, w, h)):27}centre and size",
+        f"{'COCO':9}{_numbers((x1, y1, w, h)):27}xywh",
+        f"{'YOLO':9}{_numbers(round(v, 3) for v in (cx / width, cy / height, w / width, h / height)):27}cxcywh over image size",
+        f"{'VOC':9}{_numbers((x1 + 1, y1 + 1, x2, y2)):27}first, last pixel, from 1",
     ]
     table.text(0, 0.9, "\n\n".join(lines), transform=table.transAxes, va="top", family="monospace", fontsize=9.5)
     table.set_axis_off()
@@ -138,16 +146,18 @@ def show_readings(image: Tensor, readings: dict[str, Tensor], suptitle: str) -> 
     return set_alt(figure, f"{suptitle}. {words}.")
 
 
-def show_slide(shifts: Sequence[float], values: dict[str, Sequence[float]], title: str, xlabel: str = "B is moved by (pixels)") -> Figure:
-    """Measures of overlap while one box slides past the other: a line each, told apart by style."""
+def show_slide(
+    shifts: Sequence[float], values: dict[str, Sequence[float]], title: str, xlabel: str = "moved by (pixels)", ylabel: str = "overlap"
+) -> Figure:
+    """Measures of overlap while one box slides past the other, or anything else over anything: a line each, told apart by style."""
     figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
     for (name, line), style, color in zip(values.items(), ("-", "--", ":", "-."), (BLUE, ORANGE, GREEN, GREY), strict=False):
         ax.plot(shifts, line, style, color=color, linewidth=2, label=name)
     ax.axhline(0, color=GREY, linewidth=0.8)
-    ax.set(xlabel=xlabel, ylabel="value", title=title)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.legend()
     ends = "; ".join(f"{name} from {float(line[0]):.2f} to {float(line[-1]):.2f}" for name, line in values.items())
-    return set_alt(figure, f"{title}. From {shifts[0]:g} to {shifts[-1]:g} pixels: {ends}.")
+    return set_alt(figure, f"{title}. {xlabel} from {shifts[0]:g} to {shifts[-1]:g}: {ends}.")
 
 
 def pair_of_a_case(boxes1: Tensor, boxes2: Tensor, expected, got) -> Figure | None:
@@ -169,7 +179,7 @@ def kept_of_a_case(boxes: Tensor, scores: Tensor, expected: Tensor, got, labels:
     good = isinstance(got, Tensor) and got.ndim == 1 and not got.is_floating_point() and got.dtype != torch.bool
     if len(boxes) == 0 or not good or (got.numel() and not 0 <= int(got.min()) <= int(got.max()) < len(boxes)):
         return None
-    figure, axes = plt.subplots(1, 2, figsize=(8.4, 4.4), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, inches_high(boxes, 4.2)), layout="constrained")
     for ax, kept, title in zip(axes, (expected.tolist(), got.tolist()), ("should stay", "yours keeps"), strict=True):
         show_kept(ax, boxes, scores, kept, f"{title}: {kept}", labels)
     return set_alt(figure, f"{len(boxes)} boxes. Should stay, best first: {expected.tolist()}. Yours keeps: {got.tolist()}.")

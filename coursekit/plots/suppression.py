@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from coursekit.boxes import box_iou
-from coursekit.plots.boxes import BLUE, GREEN, GREY, ORANGE, draw_box, frame
+from coursekit.plots.boxes import BLUE, GREEN, GREY, ORANGE, draw_box, frame, inches_high
 from coursekit.plots.images import set_alt, show_boxes
 
 
@@ -46,7 +47,7 @@ def rounds_of_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> list[R
 def show_rounds(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Figure:
     """Greedy NMS, a picture for each round: the new best thick, kept boxes solid, dropped ones dotted with a cross, waiting ones dashed."""
     rounds = rounds_of_nms(boxes, scores, iou_threshold)
-    figure, axes = plt.subplots(1, len(rounds), figsize=(4 * len(rounds), 4.3), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, len(rounds), figsize=(3.8 * len(rounds), inches_high(boxes, 3.8)), layout="constrained", squeeze=False)
     words = []
     for number, (ax, now) in enumerate(zip(axes[0], rounds, strict=True), start=1):
         dropped = ", ".join(f"#{i}" for i in now.dropped_now) or "nobody"
@@ -79,10 +80,9 @@ def show_before_after(image: Tensor, panels: dict[str, tuple], classes: Sequence
 
 def show_matches(truth: Tensor, boxes: Tensor, scores: Tensor, hits: Sequence[bool], title: str) -> Figure:
     """Objects (thick, grey) and the predictions around them: right ones solid with a tick, wrong ones dashed with a cross."""
-    import torch
-
-    figure, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")
-    frame(ax, torch.cat((truth, boxes)), title)
+    everything = torch.cat((truth, boxes))
+    figure, ax = plt.subplots(figsize=(7.5, inches_high(everything, 7.5)), layout="constrained")
+    frame(ax, everything, title)
     for index, box in enumerate(truth):
         draw_box(ax, box, "", GREY, "-", 5)
         ax.annotate(

@@ -46,6 +46,8 @@ def _split_name(file: Path) -> str:
 
 def _looks_like_truth(file: Path) -> bool:
     """Whether a JSON file may hold images and boxes, by its beginning: files of results are lists, others hold other keys."""
+    if not file.is_file():
+        return False
     with file.open("rb") as stream:
         head = stream.read(1 << 20).replace(b"\x00", b"")  # without the zeros of UTF-16
     return b"{" in head[:16] and any(key in head for key in (b'"images"', b'"annotations"', b'"categories"'))

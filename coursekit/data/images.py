@@ -4,6 +4,7 @@
 applied; what is broken gives one sentence that names the file.
 """
 
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,8 +152,9 @@ class PictureFolder:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        entries = sorted(folder.iterdir()) if folder.is_dir() else []
-        self.pictures = [entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES]
+        entries = os.scandir(folder) if folder.is_dir() else ()
+        names = sorted(entry.name for entry in entries if entry.is_file())
+        self.pictures = [folder / name for name in names if os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES]
         self._exact = {picture.name: picture for picture in self.pictures}
         self._by_name: dict[str, Path] = {}
         self._by_stem: dict[str, list[Path]] = {}
@@ -180,7 +182,7 @@ class PictureFinder:
         """The picture of this relative name, with or without its folders; None where there is none."""
         name = name.replace("\\", "/")
         for base in self.bases:
-            if (base / name).is_file():
+            if os.path.isfile(base / name):  # unlike Path.is_file, False for names that no file can have
                 self.bases.remove(base)
                 self.bases.insert(0, base)  # the next one is likely to lie in the same folder
                 return base / name

@@ -52,8 +52,11 @@ def choose_splits(layout: Layout, split: str | None) -> list[str]:
     Raises:
         ValueError: naming the splits that there are.
     """
-    if split is None or split in layout.splits:
-        return list(layout.splits) if split is None else [split]
+    if split in layout.splits:
+        return [split]
+    if split is None:
+        made_of_others = {"trainval"} if {"train", "val"} <= set(layout.splits) else set()
+        return [name for name in layout.splits if name not in made_of_others]
     by_common_name = {}
     for name in layout.splits:
         by_common_name.setdefault(_common_name(name), []).append(name)

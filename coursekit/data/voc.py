@@ -31,16 +31,22 @@ def _xml_folder(root: Path) -> Path | None:
     return next((folder for folder in (root, *_subfolders(root, XML_FOLDERS)) if _has_xml(folder)), None)
 
 
+def _xml_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.xml") if path.is_file())
+
+
 def _has_xml(folder: Path) -> bool:
-    return next(folder.glob("*.xml"), None) is not None
+    return any(path.is_file() for path in folder.glob("*.xml"))
 
 
 def find(root: Path) -> Layout | None:
     """A VOC dataset whose top folder is this: Annotations with ImageSets, XML beside pictures, or a folder of those for each split."""
     if not root.is_dir():
         return None
+    if root.name.casefold() in XML_FOLDERS and _has_xml(root) and _subfolders(root.parent, PICTURE_FOLDERS):
+        root = root.parent  # the folder of the XML files was given; their pictures lie beside it
     if _xml_folder(root) is not None:
-        lists = sorted((root / "ImageSets" / "Main").glob("*.txt"))
+        lists = sorted(path for path in (root / "ImageSets" / "Main").glob("*.txt") if path.is_file())
         stems = {path.stem for path in lists}
         # VOC also has lists for each class, person_train.txt beside train.txt
         return Layout("voc", root, {path.stem: path for path in lists if path.stem.rpartition("_")[2] not in stems or "_" not in path.stem})
@@ -52,6 +58,10 @@ def read(layout: Layout, split: str | None = None) -> Annotations:
     """Read a VOC dataset. See `formats.read_dataset` for the arguments."""
     problems: list[Problem] = []
     raws = [raw for folders, ids in _jobs(layout, split) for raw in _read_folder(layout, *folders, ids, problems)]
+    from_zero = sum(-1.0 in box.xyxy[:2] for raw in raws for box in raw.boxes)
+    if from_zero:
+        text = f"{from_zero} boxes have xmin or ymin 0; a tool that counts from 0 puts all boxes a pixel too far left and up"
+        problems.append(Problem(str(layout.root), "counts-from-0", text, "read as counted from 1", note=True))
     classes = _stored_classes(layout, problems) or _seen_classes(layout)
     records = [finish(raw, number, classes, problems) for number, raw in enumerate(raws, start=1)]
     return Annotations(classes, [record for record in records if record is not None], problems)
@@ -69,7 +79,7 @@ def _jobs(layout: Layout, split: str | None) -> list[tuple[tuple[Path, Path], li
 
 def _read_folder(layout: Layout, xml_folder: Path, picture_folder: Path, lists: list[Path] | None, problems: list) -> list[RawImage]:
     pictures = PictureFolder(picture_folder)
-    every = {xml.stem: xml for xml in sorted(xml_folder.glob("*.xml"))}
+    every = {xml.stem: xml for xml in _xml_files(xml_folder)}
     xmls = every if lists is None else _listed(layout, every, lists, problems)
     raws: dict[Path, RawImage] = {}
     for xml in xmls.values():
@@ -115,15 +125,15 @@ def _listed(layout: Layout, every: dict[str, Path], lists: list[Path], problems:
 
 def _parse(xml: Path, file: str, problems: list[Problem]) -> tuple[str, list[RawBox], tuple[int, int] | None] | None:
     """(file name, boxes, stated size) of an XML file; None, and a Problem, where it cannot be parsed."""
-    declared = re.search(rb"""encoding=["']([\w.-]+)["']""", xml.read_bytes()[:200])
-    text = read_text(xml, file, problems, declared and declared[1].decode("ascii"))
     try:
+        declared = re.search(rb"""encoding=["']([\w.-]+)["']""", xml.read_bytes()[:200])
+        text = read_text(xml, file, problems, declared and declared[1].decode("ascii"))
         root = fromstring(text.strip())
     except DefusedXmlException as error:
         reason = f"it defines entities, which can be made to fill the memory ({type(error).__name__})"
         problems.append(Problem(file, "forbidden-xml", reason, "left out the picture"))
         return None
-    except (ParseError, ValueError) as error:
+    except (ParseError, ValueError, OSError, RecursionError) as error:
         problems.append(Problem(file, "unreadable", f"not valid XML: {error}", "left out the picture"))
         return None
     boxes = []
@@ -182,5 +192,5 @@ def _seen_classes(layout: Layout) -> tuple[str, ...]:
     """All class names of all splits, sorted: so a label means the same in each of them."""
     unreported: list[Problem] = []
     folders = {folders[0] for folders, _ in _jobs(layout, None)}
-    parsed = (_parse(xml, xml.name, unreported) for folder in folders for xml in folder.glob("*.xml"))
+    parsed = (_parse(xml, xml.name, unreported) for folder in folders for xml in _xml_files(folder))
     return tuple(sorted({box.name for file in parsed if file for box in file[1] if box.name}))

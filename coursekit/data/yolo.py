@@ -4,6 +4,7 @@ The labels of ``…/images/train/a.jpg`` lie in ``…/labels/train/a.txt`` (the 
 a picture without that file, or with an empty one, has no objects. Fractions are of the picture as displayed.
 """
 
+import os
 from pathlib import Path
 
 import yaml
@@ -56,7 +57,7 @@ def _from_yaml(file: Path, data) -> Layout:
     if not isinstance(data.get("path", ""), str):
         raise ValueError(f"{file}: path must be one folder, got a {type(data['path']).__name__}")
     bases = [file.parent / data.get("path", ""), file.parent]
-    root = next(base for base in bases if base.is_dir())
+    root = next(base for base in bases if os.path.isdir(base))
     layout = Layout("yolo", root, {}, data, file)
     for split in SPLITS:
         entries = data.get(split) or []
@@ -72,7 +73,7 @@ def _resolve(entry: str, bases: list[Path]) -> Path:
     """Where an entry of data.yaml points: relative to ``path``, else to the file; Roboflow writes one ``../`` too many."""
     names = [entry] + ([entry.removeprefix("../")] if entry.startswith("../") else [])
     tried = [base / name for name in names for base in bases]
-    return next((path for path in tried if path.exists()), tried[0])
+    return next((path for path in tried if os.path.exists(path)), tried[0])
 
 
 def read(layout: Layout, split: str | None = None) -> Annotations:
@@ -82,7 +83,7 @@ def read(layout: Layout, split: str | None = None) -> Annotations:
     raws: dict[Path, RawImage] = {}
     for name in choose_splits(layout, split):
         for source in layout.splits[name]:
-            if not source.exists():
+            if not os.path.exists(source):
                 reason = f"{name} is {source}, which does not exist"
                 if split is not None:
                     raise ValueError(f"{layout.root}: {reason}")
@@ -118,7 +119,7 @@ def _names_without_yaml(layout: Layout, problems: list[Problem]) -> dict[int, st
         if file.is_file():
             lines = read_text(file, layout.relative(file), problems).splitlines()
             return dict(enumerate(clean_name(line) for line in lines if line.strip()))
-    labels = (file for file in layout.root.rglob("*.txt") if "labels" in file.parts)
+    labels = (file for file in layout.root.rglob("*.txt") if "labels" in file.relative_to(layout.root).parts and file.is_file())
     first = {line.split()[0] for file in labels for line in read_text(file, file.name, []).splitlines() if line.strip()}
     numbers = sorted(int(number) for number in map(to_number, first) if number >= 0 and number.is_integer())
     text = "no data.yaml and no classes.txt"
@@ -149,7 +150,9 @@ def _read_source(layout: Layout, source: Path, numbers: dict[int, str], raws: di
         problems.append(Problem(layout.relative(source), "missing-annotation", text, "took them as pictures without objects"))
     if source.is_dir():
         for folder in sorted({label_path(picture).parent for picture in pictures}):
-            orphans = sorted(file for file in folder.glob("*.txt") if file not in labelled and file.name != "classes.txt")
+            orphans = sorted(
+                file for file in folder.glob("*.txt") if file not in labelled and file.name != "classes.txt" and file.is_file()
+            )
             problems.extend(Problem(layout.relative(file), "missing-image", "no picture of this name", "left out") for file in orphans)
 
 
@@ -167,7 +170,7 @@ def _listed(layout: Layout, source: Path, problems: list[Problem]) -> list[Path]
         if name.startswith("../") and leads_outside(name):
             problems.append(Problem(file, "path-outside", f"{line!r} climbs out of the dataset", "left out the picture"))
             continue
-        picture = next((path for path in (source.parent / name, layout.root / name) if path.is_file()), None)
+        picture = next((path for path in (source.parent / name, layout.root / name) if os.path.isfile(path)), None)
         if picture is None:
             problems.append(Problem(file, "missing-image", f"no picture {line!r}", "left out the picture"))
         else:

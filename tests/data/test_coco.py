@@ -274,6 +274,18 @@ class TestLayouts:
         assert len(read_dataset(root / "annotations" / "instances_val2017.json")) == 1
         assert len(read_dataset(root / "annotations")) == 1
 
+    def test_trainval_is_not_read_on_top_of_its_parts(self, make):
+        for split in ("train", "val", "trainval"):
+            root = make(
+                [image(file_name=f"{split[-3:]}.png")],
+                [GOOD],
+                file=f"annotations/{split}.json",
+                pictures=["images/ain.png", "images/val.png"],
+            )
+        annotations = read_dataset(root)
+        assert (len(annotations), kinds(annotations)) == (2, ["renumbered"])
+        assert len(read_dataset(root, "trainval")) == 1
+
     def test_one_file_beside_its_pictures(self, make):
         root = make(annotations=[GOOD], file="truth.json", pictures=["a.png"])
         assert read_dataset(root).count_boxes() == read_dataset(root / "truth.json").count_boxes() == {"cat": 1, "dog": 0}

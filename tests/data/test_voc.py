@@ -75,12 +75,17 @@ class TestCoordinates:
     )
     def test_each_box_is_fixed_or_left_out_and_counted(self, make, box, kind, expected):
         annotations = read_dataset(make({"a": xml(GOOD, ("cat", *box))}))
-        assert kinds(annotations) == ([kind] if kind else [])
+        problems = [problem for problem in annotations.problems if not problem.note]
+        assert [problem.kind for problem in problems] == ([kind] if kind else [])
         assert annotations.images[0].boxes[1:].tolist() == ([expected] if expected else [])
-        for problem in annotations.problems:
+        for problem in problems:
             assert problem.file == "Annotations/a.xml"
             assert "object 1" in problem.detail
-            assert not problem.note
+
+    def test_a_tool_that_counts_from_zero_is_suspected(self, make):
+        annotations = read_dataset(make({"a": xml(("cat", 0, 4, 9, 9), ("cat", 4, 0, 9, 9), GOOD)}))
+        assert [(p.kind, p.note) for p in annotations.problems] == [("counts-from-0", True), ("past-edge", False), ("past-edge", False)]
+        assert annotations.problems[0].detail.startswith("2 boxes have xmin or ymin 0")
 
     def test_a_box_twice(self, make):
         annotations = read_dataset(make({"a": xml(GOOD, GOOD, ("dog", *GOOD[1:]))}))
@@ -290,6 +295,10 @@ class TestLayouts:
         assert (len(annotations), annotations.problems) == (1, [])
         with pytest.raises(ValueError, match="it has none: it is not split"):
             read_dataset(tmp_path, "train")
+
+    def test_the_folder_of_the_xml_files(self, make):
+        root = make({"a": xml(GOOD)}, lists={"train": "a\n"})
+        assert read_dataset(root / "Annotations", "train").images[0].path == root / "JPEGImages" / "a.png"
 
     def test_a_folder_for_each_split(self, tmp_path):
         for split in ("train", "valid"):

@@ -67,13 +67,11 @@ def _hedge(dice: Dice, size: int, horizon: int) -> Image.Image:
 
 
 def _ground(dice: Dice, width: int, height: int) -> Image.Image:
-    """Grass or gravel, seen at a slant."""
-    if dice.chance(60):
-        flat = tint(cut(dice, texture("grass"), width, 2 * height, dice.between(70, 130)), *dice.pick(_GRASS))
-    else:
-        surface = dice.pick((texture("gravel"), noise("asphalt"), noise("stain")))
-        flat = tint(cut(dice, surface, width, 2 * height, dice.between(60, 100)), *dice.pick(_STONE))
-    return flat.resize((width, height), Image.Resampling.BOX)  # half as high: seen at a slant
+    """Grass or gravel, half as high as it is flat: seen at a slant."""
+    grass = dice.chance(60)
+    surface = texture("grass") if grass else dice.pick((texture("gravel"), noise("asphalt"), noise("stain")))
+    flat = cut(dice, surface, width, 2 * height, dice.between(60, 120)).resize((width, height), Image.Resampling.BOX)
+    return tint(flat, *dice.pick(_GRASS if grass else _STONE))
 
 
 def _sky(dice: Dice, width: int, height: int) -> Image.Image:
@@ -95,12 +93,12 @@ def _treeline(dice: Dice, picture: Image.Image, horizon: int, tallest: int) -> N
     row = cut(dice, noise("cloud" if soft else "stain"), width, 1, dice.between(60, 160)).tobytes()
     base = dice.between(tallest // 6, tallest // 2)
     tops = [horizon - base - max(v - 100, 0) * tallest // 160 for v in row]
-    mask = Image.new("L", picture.size, 0)
-    ImageDraw.Draw(mask).polygon([(0, horizon + 2), *enumerate(tops), (width - 1, horizon + 2)], fill=255)
-    trees = tint(cut(dice, noise("leaf"), width, picture.height, dice.between(90, 220)), *dice.pick(_LEAVES))
+    top = max(min(tops), 0)
+    mask = Image.new("L", (width, horizon + 2 - top), 0)
+    ImageDraw.Draw(mask).polygon([(0, mask.height), *((x, y - top) for x, y in enumerate(tops)), (width - 1, mask.height)], fill=255)
     haze = dice.between(0, 45)
-    trees = Image.blend(trees, Image.new("RGB", trees.size, (180, 190, 200)), haze / 100)
-    picture.paste(trees, (0, 0), mask)
+    colours = [[c + (air - c) * haze // 100 for c, air in zip(ends, (180, 190, 200), strict=True)] for ends in dice.pick(_LEAVES)]
+    picture.paste(tint(cut(dice, noise("leaf"), *mask.size, dice.between(90, 220)), *colours), (0, top), mask)
 
 
 def _house(dice: Dice, picture: Image.Image, horizon: int) -> None:
@@ -148,10 +146,9 @@ def _road(dice: Dice, picture: Image.Image, horizon: int) -> None:
     vanish = dice.between(size // 5, size * 4 // 5)
     left, right = dice.between(-size // 2, size // 4), dice.between(size * 3 // 4, size * 3 // 2)
     grey = dice.between(60, 120)
-    asphalt = tint(
-        cut(dice, noise("asphalt"), size, 2 * (size - horizon), dice.between(90, 150)), (grey - 40,) * 3, (grey + 44, grey + 43, grey + 38)
-    )
+    asphalt = cut(dice, noise("asphalt"), size, 2 * (size - horizon), dice.between(90, 150))
     asphalt = asphalt.resize((size, size - horizon), Image.Resampling.BOX)
+    asphalt = tint(asphalt, (grey - 40,) * 3, (grey + 44, grey + 43, grey + 38))
     scale = 2  # drawn twice as large, so that slanting edges are smooth
     mask = Image.new("L", (size * scale, (size - horizon) * scale), 0)
     lines = Image.new("L", mask.size, 0)

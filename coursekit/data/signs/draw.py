@@ -39,8 +39,8 @@ def draw(plan: Plan, dice: Dice, difficulty: Difficulty) -> np.ndarray:
             _draw_pole(canvas, thing, plan.night)
         else:
             _draw_leaf(canvas, thing, plan.night)
-    picture = _light(canvas, light, difficulty)
-    return _sensor(_lens(picture, lens, difficulty), sensor, difficulty, plan.night)
+    canvas = _lens(_light(canvas, light, difficulty), lens, difficulty)
+    return _sensor(canvas, sensor, difficulty, plan.night)
 
 
 def _region(polygon: np.ndarray, size: int, margin: int = 2):
@@ -134,53 +134,61 @@ def _vignette(size: int) -> np.ndarray:
     return (256 - 52 * (axis[:, None] + axis) // (2 * size * size)).astype(np.uint16)
 
 
-def _light(canvas: np.ndarray, dice: Dice, difficulty: Difficulty) -> Image.Image:
+def _light(canvas: np.ndarray, dice: Dice, difficulty: Difficulty) -> np.ndarray:
     """The shadow of something tall, and corners that are darker than the middle."""
     size = len(canvas)
     if not dice.chance(difficulty.light):
-        return Image.fromarray(canvas)
+        return canvas
     field = _vignette(size)
     if dice.chance(60):
         edge, depth, steep = dice.between(100, 150), dice.between(30, 90), dice.between(2, 6)
-        soft = cut(dice, noise("cloud"), size, size, dice.between(80, 300))
-        soft = soft.point([255 - min(max(v - edge, 0) * steep, depth) for v in range(256)])
-        field = field * np.asarray(soft) >> 8
-    return Image.fromarray((canvas * field[..., None] >> 8).astype(np.uint8))
+        soft = np.asarray(cut(dice, noise("cloud"), size, size, dice.between(80, 300))).astype(np.uint16)
+        field = field * (255 - np.minimum((np.maximum(soft, edge) - edge) * steep, depth)) >> 8
+    return (canvas * field[..., None] >> 8).astype(np.uint8)
 
 
-def _lens(picture: Image.Image, dice: Dice, difficulty: Difficulty) -> Image.Image:
+def _lens(canvas: np.ndarray, dice: Dice, difficulty: Difficulty) -> np.ndarray:
     """Every lens softens a little; some pictures are out of focus, in some the camera moved."""
     if not dice.chance(difficulty.blur):
-        middle = dice.between(8, 40)
-        return picture.filter(ImageFilter.Kernel((3, 3), [1, 2, 1, 2, middle, 2, 1, 2, 1]))
+        return _softened(canvas, dice.pick((3, 3, 4)))
     if dice.chance(35):
-        return _moved(picture, dice, difficulty.blur)
-    return picture.filter(ImageFilter.GaussianBlur(0.5 + dice.below(difficulty.blur + 1) / 70))
+        return _moved(canvas, dice, difficulty.blur)
+    radius = 0.5 + dice.below(difficulty.blur + 1) / 70
+    return np.asarray(Image.fromarray(canvas).filter(ImageFilter.GaussianBlur(radius)))
 
 
-def _moved(picture: Image.Image, dice: Dice, strength: int) -> Image.Image:
+def _softened(canvas: np.ndarray, power: int) -> np.ndarray:
+    """Each pixel mixed with its neighbours, which weigh 1 where the pixel weighs 2 ** power - 2, along y and then along x."""
+    wide = np.pad(canvas, ((1, 1), (1, 1), (0, 0)), mode="edge").astype(np.uint16)
+    middle = (1 << power) - 2
+    wide = wide[:-2] + wide[1:-1] * middle + wide[2:]
+    wide = wide[:, :-2] + wide[:, 1:-1] * middle + wide[:, 2:]
+    return (wide >> 2 * power).astype(np.uint8)
+
+
+def _moved(canvas: np.ndarray, dice: Dice, strength: int) -> np.ndarray:
     """Motion blur: the mean of the picture shifted along a line."""
     length = 2 + dice.below(strength // 14 + 1)
     dx, dy = dice.pick(((1, 0), (1, 0), (0, 1), (1, 1), (1, -1)))
-    source = np.pad(np.asarray(picture), ((length, length), (length, length), (0, 0)), mode="edge")
-    size, half = picture.width, length // 2
+    source = np.pad(canvas, ((length, length), (length, length), (0, 0)), mode="edge")
+    size, half = len(canvas), length // 2
     total = np.zeros((size, size, 3), dtype=np.uint16)
     for k in range(length + 1):
         y, x = length + (k - half) * dy, length + (k - half) * dx
         total += source[y : y + size, x : x + size]
-    return Image.fromarray((total // (length + 1)).astype(np.uint8))
+    return (total // (length + 1)).astype(np.uint8)
 
 
-def _sensor(picture: Image.Image, dice: Dice, difficulty: Difficulty, night: bool) -> np.ndarray:
+def _sensor(canvas: np.ndarray, dice: Dice, difficulty: Difficulty, night: bool) -> np.ndarray:
     """Exposure, contrast, a cast of colour, haze, and noise."""
-    size, spread = picture.width, difficulty.light
+    size, spread = len(canvas), difficulty.light
     gain = 100 + dice.between(-spread, spread) * 45 // 100
     gamma = 1 + dice.between(-spread, spread) / 300
     lift = dice.below(spread + 1) // 4  # haze
     curve = 256 * (np.arange(256) / 255) ** gamma
     casts = [gain + dice.between(-spread, spread) // 8 for _ in range(3)]
     ramps = [np.minimum(lift + curve * (255 - lift) * cast // 25600, 255).astype(int).tolist() for cast in casts]
-    exposed = np.asarray(picture.point([v for ramp in ramps for v in ramp])).astype(np.int16)
+    exposed = np.asarray(Image.fromarray(canvas).point([v for ramp in ramps for v in ramp])).astype(np.int16)
     level = (3 + dice.below(difficulty.noise + 1)) * (3 if night else 2)  # in sixteenths of a standard deviation of one grey level
     y, x = dice.below(1280 - size + 1), dice.below(1280 - size + 1)
     exposed += grain()[y : y + size, x : x + size] * level >> 8

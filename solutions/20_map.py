@@ -1,0 +1,826 @@
+# %% [markdown]
+# # 20 · mAP: one number for a detector, to the last bit
+#
+# "Ours reaches 0.72." Papers are accepted, models are bought and afternoons are lost over this number, and few who quote it could compute it. Two tools
+# give you 0.72 and 0.74 for the *same boxes*: who is right? In this notebook you compute AP yourself, first on seven images that fit on one screen, then on
+# a real detector, until the number equals that of the field's reference program in its last bit. Then you take it apart: *why is it not higher?*
+#
+# | you will learn | you will build |
+# |---|---|
+# | the match table: prediction → truth → right or wrong, and why | `match_detections` |
+# | the curve, grown one prediction at a time | `pr_curve` |
+# | three ways from a curve to a number: 11 points, all points, 101 points | `ap_at_points`, `ap_area` |
+# | how to find a bug that costs two points of AP and raises no error | `rank`, repaired |
+# | mAP and AP@[.50:.95]; areas, crowds, ties | `coco_map` |
+# | why five famous tools disagree about the same detections | |
+# | why AP was lost, and what would help | `error_type` |
+#
+# **Time** 20 seconds of computing on a CPU or a GPU; about three hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Before you start** you have met precision and recall (06), IoU, NMS and a first AP (13).
+
+# %%
+from coursekit.notebook import at, band, check, predict, reveal, start
+
+start("20_map")
+
+# %%
+import json
+
+import numpy as np
+
+from coursekit.data.signs import SIGN_CLASSES, SignScenes
+from coursekit.metrics.curves import confidence_curves, confusion_matrix, pr_curves, reliability
+from coursekit.metrics.detection import evaluate_samples
+from coursekit.metrics.errors import analyse_errors
+from coursekit.metrics.match_table import match_table
+from coursekit.metrics.steps import envelope, iou_of_boxes
+from coursekit.plots import metrics as pictures
+from coursekit.plots.images import show_boxes
+from coursekit.plots.pr_explorer import pr_explorer
+from coursekit.resources import resource
+from coursekit.yolo.predict import load_shipped
+from coursekit.yolo.predict import predict as run_detector
+
+# %% [markdown]
+# ### Before we begin: three questions about earlier notebooks
+#
+# <details><summary>06: Of 10 alarms 4 are right, and 16 objects were there. Precision? Recall?</summary>
+#
+# Precision (정밀도) 4 / 10 = 0.4: what share of the alarms is right. Recall (재현율) 4 / 16 = 0.25: what share of the objects was found.
+# </details>
+#
+# <details><summary>13: Two boxes of width 4 and height 2 overlap by half. Their IoU?</summary>
+#
+# 4 / (8 + 8 - 4) = 1/3. IoU is stricter than it looks.
+# </details>
+#
+# <details><summary>13: Two predictions lie on the same object. What do they count as?</summary>
+#
+# The better-scored one is right. The other is a duplicate, and wrong: it is a false alarm as much as a box on the sky.
+# </details>
+
+# %% [markdown]
+# ## 1. Seven images
+#
+# This is the best-known worked example of AP: 7 images, 15 objects of one class, 24 predictions. (Boxes only, no pixels; by Rafael Padilla, MIT licence, see
+# `data/padilla_sample2.md`.) Its author published the result, so we will know whether we are right.
+
+# %%
+stored = json.loads(resource("padilla_sample2.json").read_text())["images"]
+
+
+def corners(boxes):
+    """(left, top, width, height) -> (left, top, right, bottom)."""
+    boxes = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+
+
+seven = {}
+for name, image in stored.items():
+    found = np.array(image["found"])
+    seven[name[-1]] = {"truth": corners(image["truth"]), "boxes": corners(found[:, 1:]), "scores": found[:, 0]}
+num_truths = sum(len(image["truth"]) for image in seven.values())
+print(num_truths, "objects,", sum(len(image["boxes"]) for image in seven.values()), "predictions")
+
+# %%
+pictures.show_truth_and_found(seven, title="Seven images")
+
+# %% [markdown]
+# A detector is not simply right or wrong. It says *how sure* it is, and each object may be found once, twice or never. We need a rule that turns
+# every prediction into **right** (true positive, TP, 참 양성) or **wrong** (false positive, FP, 거짓 양성). An object that nobody found is
+# **missed** (false negative, FN, 거짓 음성). "Right where nothing is" has no number: there are endlessly many places where nothing is.
+#
+# The rule is **matching** (매칭), and you know it from notebook 13. Here it is exactly, as COCO has it. For one image:
+#
+# 1. Predictions choose, the best score first.
+# 2. Each takes, of the truths that are still free, the one with the highest IoU, if that is *at least* the threshold. Of two equals it takes the later one.
+# 3. What it takes is gone. Whoever takes nothing is wrong.
+#
+# Image 5 by hand, with a threshold of 0.3:
+
+# %%
+order = np.argsort(-seven["5"]["scores"])
+print("scores:", seven["5"]["scores"][order])
+print(iou_of_boxes(seven["5"]["boxes"][order], seven["5"]["truth"], plus_one=True).round(2))
+
+# %% [markdown]
+# Rows are predictions, best first; columns are truths. The first row takes the second truth (0.35). The second row, score 0.62, takes the first (0.32). The third
+# touches nothing worth mentioning. The last has 0.18 with a truth that is taken anyway. Two right, two wrong.
+#
+# Often there is a conflict. Decide before you run on:
+
+# %%
+predict(
+    "20.q1",
+    "IoU rows: [0.60, 0.55] for the surer prediction, [0.95, 0.10] for the other. Threshold 0.5. Which are right?",
+    ["both: the second fits truth 1 best and gets it", "only the first", "only the second"],
+)
+
+# %%
+conflict = np.array([[0.60, 0.55], [0.95, 0.10]])
+print("the first takes column", conflict[0].argmax(), "- for the second are left:", conflict[1, 1:])
+reveal(
+    "20.q1",
+    answer=1,
+    because="the surer one chooses first and takes truth 1, though it could have left it. For the second only 0.10 remains.",
+)
+
+# %% [markdown]
+# Greedy (탐욕적) matching is not the best possible matching. It is a convention, and AP means nothing without it.
+#
+# ### Exercise: match_detections
+# *difficulty 3 of 5 · importance 5 of 5 · about 20 minutes*
+#
+# | IoU | threshold | answer | |
+# |---|---|---|---|
+# | `[[0.9, 0.0], [0.8, 0.6]]` | 0.5 | `[0, 1]` | the best is taken, the next best will do |
+# | `[[0.6], [0.9]]` | 0.5 | `[0, -1]` | the score decides, not the fit |
+# | `[[0.7, 0.7]]` | 0.5 | `[1]` | of two equals the later one |
+
+
+# %% exercise="20.match_detections"
+def match_detections(iou, threshold):
+    """iou: (D, G) array, predictions best first; -> (D,) integers: which truth each one takes, -1 for none."""
+    ### BEGIN SOLUTION
+    free = np.ones(iou.shape[1], dtype=bool)
+    choice = np.full(len(iou), -1)
+    for d in range(len(iou)):
+        best = threshold
+        for g in range(iou.shape[1]):
+            if free[g] and iou[d, g] >= best:  # `>=`: the threshold is enough, and the later of two equals wins
+                best, choice[d] = iou[d, g], g
+        if choice[d] >= 0:
+            free[choice[d]] = False
+    return choice
+    ### END SOLUTION
+
+
+match_detections = check("20.match_detections", match_detections)
+
+# %% [markdown]
+# Stuck? Import `hint` from `coursekit.notebook`: `hint("20.match_detections")` helps a little, and a little more each time.
+#
+# Now all 24, the surest first, over *all* images:
+
+# %%
+rows = match_table(seven, threshold=0.3, plus_one=True)
+pictures.show_match_table(rows, "24 predictions, IoU threshold 0.3")
+
+# %% [markdown]
+# Read it from the top. Number 1: score 0.95, right. Number 2 is as sure, and wrong. After it one of two is right: precision 0.50; one of fifteen objects is
+# found: recall 0.07. The last two columns are *running* values: what you would have if you stopped here.
+#
+# ✂ *50 minutes*
+#
+# ## 2. The curve, one prediction at a time
+#
+# Where should you stop? That is the **confidence threshold** (신뢰도 임계값), and it is not the detector's business but its user's: a car brakes rather too often, a phone
+# camera rather too seldom. AP wants to judge the detector for every user at once. So it looks at *all* thresholds. Drag:
+
+# %%
+pr_explorer(rows, num_truths, confidence=0.6)
+
+# %% [markdown]
+# Every wrong prediction is a step straight down: recall stays, precision falls. Every right one goes to the right, and up. The saw teeth (톱니) are not noise; they are the list.
+
+# %%
+predict(
+    "20.q2",
+    "The threshold is lowered by one more prediction, which is wrong. What can happen?",
+    ["recall falls", "precision falls, recall stays", "both stay", "precision may rise"],
+)
+
+# %% [markdown]
+# ### Exercise: pr_curve
+# *difficulty 2 of 5 · importance 5 of 5 · about 10 minutes*
+#
+# From the verdicts, best first, to the two running values.
+#
+# | right | 4 objects | recall | precision |
+# |---|---|---|---|
+# | ✓ | | 1/4 | 1/1 |
+# | ✗ | | 1/4 | 1/2 |
+# | ✓ | | 2/4 | 2/3 |
+
+
+# %% exercise="20.pr_curve"
+def pr_curve(right, num_truths):
+    """right: (D,) booleans, best first -> recall (D,), precision (D,)."""
+    ### BEGIN SOLUTION
+    hits = np.cumsum(right)
+    return hits / num_truths, hits / np.arange(1, len(hits) + 1)
+    ### END SOLUTION
+
+
+pr_curve = check("20.pr_curve", pr_curve)
+
+# %%
+right = np.array([row.right for row in rows])
+recall, precision = pr_curve(right, num_truths)
+falls = np.diff(precision)[~right[1:]]
+print("after a wrong prediction precision changes by at most", falls.max().round(3))
+reveal("20.q2", answer=1, because="one more in the denominator, none more right. (At precision 0 it stays 0.)")
+
+# %% [markdown]
+# The published table of this example has 24 rows of precision and recall. Ours, rounded as theirs:
+
+# %%
+published = [
+    1,
+    0.5,
+    0.67,
+    0.5,
+    0.4,
+    0.33,
+    0.29,
+    0.25,
+    0.22,
+    0.3,
+    0.27,
+    0.33,
+    0.38,
+    0.43,
+    0.4,
+    0.38,
+    0.35,
+    0.33,
+    0.32,
+    0.3,
+    0.29,
+    0.27,
+    0.3,
+    0.29,
+]
+assert precision.round(2).tolist() == published
+print("24 of 24 rows agree")
+
+# %% [markdown]
+# ## 3. Three ways from a curve to a number
+#
+# Look at the curve once more. At recall 0.13 precision falls to 0.22, yet at recall 0.40 it is 0.43. Nobody would choose the point at 0.13: with *more* recall you
+# can have *more* precision. So each point is raised to the best precision from there on, the **envelope** (포락선):
+
+# %%
+pictures.show_curve(recall, precision, "Seven images: the curve and its envelope")
+
+# %%
+print("precision", precision[8:14].round(2))
+print("envelope ", envelope(precision)[8:14].round(2))
+
+# %% [markdown]
+# **AP** (average precision, 평균 정밀도) is the height of the envelope, averaged over recall from 0 to 1. Where recall is never reached the height is **0**: missing objects costs.
+# There are three ways to average, and people fight over them:
+#
+# | | how | who |
+# |---|---|---|
+# | 11 points | mean of the heights at recall 0, 0.1, ..., 1 | Pascal VOC until 2009 |
+# | all points | the exact area under the envelope | Pascal VOC from 2010 |
+# | 101 points | mean of the heights at recall 0, 0.01, ..., 1 | COCO |
+#
+# By hand, with 11 points: heights 1 at recall 0; 0.67 at 0.1; 0.43 at 0.2, 0.3 and 0.4; 0 at the other six. Sum 1 + 0.667 + 3 · 0.429 = 2.952, divided by 11: **0.268**.
+
+# %%
+pictures.show_curve(recall, precision, "Read at 11 points", points=np.linspace(0, 1, 11))
+
+# %% [markdown]
+# ### Exercise: ap_at_points
+# *difficulty 2 of 5 · importance 4 of 5 · about 15 minutes*
+#
+# One function for 11 and for 101 points: `points` says where to read. At a point counts the best precision among all predictions whose recall is **at least** the point; 0 where
+# there is none.
+
+
+# %% exercise="20.ap_at_points"
+def ap_at_points(recall, precision, points):
+    """recall, precision: (D,) after each prediction; points: (P,) recalls to read at -> AP."""
+    ### BEGIN SOLUTION
+    heights = [precision[recall >= point].max(initial=0.0) for point in points]
+    return float(np.mean(heights))
+    ### END SOLUTION
+
+
+ap_at_points = check("20.ap_at_points", ap_at_points)
+
+# %% [markdown]
+# ### Exercise: ap_area
+# *difficulty 3 of 5 · importance 4 of 5 · about 15 minutes*
+#
+# Every prediction is one step: as **wide** as recall grows there (0 if it is wrong), as **high** as the envelope. Sum up. Write the envelope yourself:
+# `np.maximum.accumulate` helps, but it runs from the left.
+
+
+# %% exercise="20.ap_area"
+def ap_area(recall, precision):
+    """recall, precision: (D,) after each prediction -> area under the envelope."""
+    ### BEGIN SOLUTION
+    height = np.maximum.accumulate(precision[::-1])[::-1]  # the best from here on
+    width = np.diff(recall, prepend=0.0)
+    return float(np.sum(width * height))
+    ### END SOLUTION
+
+
+ap_area = check("20.ap_area", ap_area)
+
+# %%
+predict("20.q3", "The same curve, three sums. How far do they lie apart?", ["all equal", "less than 0.001", "about 0.02"])
+
+# %%
+ELEVEN, HUNDRED = np.linspace(0, 1, 11), np.linspace(0, 1, 101)
+three = {
+    "11 points": ap_at_points(recall, precision, ELEVEN),
+    "all points": ap_area(recall, precision),
+    "101 points": ap_at_points(recall, precision, HUNDRED),
+}
+for name, value in three.items():
+    print(f"{name:>10}: {value:.4f}")
+reveal("20.q3", answer=2, because="few points are a coarse ruler. Two points of AP, and not one box has moved.")
+
+# %% [markdown]
+# The author published 26.84 % for 11 points and 24.57 % for all points. We are not "close". We are equal:
+
+# %%
+assert round(three["11 points"], 4) == 0.2684
+assert abs(three["all points"] - 0.2456866804) < 1e-10
+print("both published figures reproduced")
+
+# %% [markdown]
+# > **Myth**: *"AP comes from the loss."* It cannot. AP looks at the **order** of the scores and at nothing else. Square every score: any loss changes, and the order stays.
+
+# %%
+squared = {name: image | {"scores": image["scores"] ** 2} for name, image in seven.items()}
+again = match_table(squared, threshold=0.3, plus_one=True)
+ap_squared = ap_area(np.array([row.recall for row in again]), np.array([row.precision for row in again]))
+print("AP with scores:", three["all points"], " with squared scores:", ap_squared)
+assert ap_squared == three["all points"]
+
+# %% [markdown]
+# ✂ *50 minutes*
+#
+# ## 4. A planted bug: two points of AP
+#
+# A colleague computes the same AP, with your functions, and gets 22.35 %. The published figure is 24.57 %. No error, no warning, the same 24 predictions. Here is all of it:
+
+
+# %%
+def average_precision(images, threshold, rank):
+    """AP over all points of one class."""
+    scores, verdicts = [], []
+    for image in images.values():
+        order = rank(image["scores"])
+        iou = iou_of_boxes(image["boxes"][order], image["truth"], plus_one=True)
+        scores.append(image["scores"][order])
+        verdicts.append(match_detections(iou, threshold) >= 0)
+    order = rank(np.concatenate(scores))
+    return ap_area(*pr_curve(np.concatenate(verdicts)[order], num_truths))
+
+
+def colleagues_rank(scores):
+    return np.argsort(scores)[::-1]
+
+
+print(f"{average_precision(seven, 0.3, colleagues_rank):.4f}")
+
+# %% [markdown]
+# Make a guess before you read on. Then look at what comes first in each list:
+
+# %%
+pooled = np.concatenate([image["scores"] for image in seven.values()])
+print("the best four by the colleague:", colleagues_rank(pooled)[:4], pooled[colleagues_rank(pooled)[:4]])
+print("number 1 and 2 of the match table:", [(row.image, row.score, row.right) for row in rows[:2]])
+
+# %% [markdown]
+# ### Exercise: rank
+# *difficulty 2 of 5 · importance 4 of 5 · about 10 minutes*
+#
+# Repair it. Equal scores must stay in the order in which they came, with three predictions and with three thousand.
+
+
+# %% exercise="20.rank"
+def rank(scores):
+    """(D,) scores -> (D,) indices, the best first; equal scores in the order in which they came."""
+    ### BEGIN SOLUTION
+    return np.argsort(-scores, kind="stable")
+    ### STUDENT
+    # return np.argsort(scores)[::-1]
+    ### END SOLUTION
+
+
+rank = check("20.rank", rank)
+
+# %%
+print(f"{average_precision(seven, 0.3, rank):.4f}")
+band("distance to the published AP", abs(average_precision(seven, 0.3, rank) - 0.2456866804), at_most=1e-9)
+
+# %% [markdown]
+# **Ties** (동점) are common: half-precision scores, scores rounded in a file, a detector that says 1.0 all day. The order of equals is part of the definition: COCO goes by image id,
+# then by place in the file. Two programs that sort "correctly" but not *stably* (안정 정렬) disagree, and each is sure of itself.
+#
+# ## 5. A real detector: mAP and AP@[.50:.95]
+#
+# The detector that came with the course, on scenes it has never seen:
+
+# %%
+count = at(smoke=8, quick=40, full=120)
+scenes = SignScenes(count, seed=2020)
+samples = [scenes[i] for i in range(count)]
+targets = [target for _, target in samples]
+detections = run_detector(load_shipped(), [image for image, _ in samples], confidence=0.01)
+print(count, "scenes,", sum(len(t["labels"]) for t in targets), "signs,", sum(map(len, detections)), "detections")
+
+# %%
+sure = detections[3][detections[3].scores >= 0.3]
+show_boxes(samples[3][0], sure.boxes, sure.labels, sure.scores, SIGN_CLASSES, title="What it says about one scene (score at least 0.3)")
+
+# %%
+images = [
+    {
+        "truth": t["boxes"].double().numpy(),
+        "truth_labels": t["labels"].numpy(),
+        "boxes": d.boxes.double().numpy(),
+        "scores": d.scores.double().numpy(),
+        "labels": d.labels.numpy(),
+    }
+    for t, d in zip(targets, detections)
+]
+
+# %% [markdown]
+# Sixteen classes now. A prediction of class A cannot find an object of class B, so we do one class at a time. **mAP** (mean AP) is the plain mean over classes. Many people, COCO among them, call the mean
+# just "AP".
+#
+# For one class and one IoU threshold, everything you built falls into place:
+
+
+# %%
+def class_curve(images, label, threshold):
+    """Recall and precision of one class over all images; None where no image has an object of it."""
+    scores, right, num_truths = [], [], 0
+    for image in images:
+        mine, said = image["truth_labels"] == label, image["labels"] == label
+        order = rank(image["scores"][said])[:100]  # COCO counts at most 100 of a class in an image
+        iou = iou_of_boxes(image["boxes"][said][order], image["truth"][mine])
+        right.append(match_detections(iou, threshold) >= 0)
+        scores.append(image["scores"][said][order])
+        num_truths += int(mine.sum())
+    if num_truths == 0:
+        return None
+    order = rank(np.concatenate(scores))  # all images together: a sure mistake anywhere counts against every hit
+    return pr_curve(np.concatenate(right)[order], num_truths)
+
+
+# %%
+def class_ap(images, label, threshold):
+    """AP at 101 points; NaN where no image has an object of the class."""
+    curve = class_curve(images, label, threshold)
+    return float("nan") if curve is None else ap_at_points(*curve, np.linspace(0, 1, 101))
+
+
+for label in (0, 3, 9):
+    print(f"{SIGN_CLASSES[label]:>12}", [round(class_ap(images, label, t), 2) for t in (0.5, 0.75, 0.95)], "at IoU 0.5, 0.75, 0.95")
+
+# %% [markdown]
+# A stricter threshold asks for better boxes. Which threshold is the right one? COCO's answer: ten of them, 0.50, 0.55, ..., 0.95, and the mean. That is **AP@[.50:.95]**, for many simply "AP"; "AP50" is the one at 0.5.
+#
+# ### Exercise: coco_map
+# *difficulty 3 of 5 · importance 5 of 5 · about 20 minutes*
+#
+# The plain mean over all thresholds and all classes. A class that no image has is NaN: it says nothing, and stays out of the mean.
+
+
+# %% exercise="20.coco_map"
+def coco_map(images, num_classes):
+    """images as above -> AP@[.50:.95], the mean over 10 thresholds and all classes that have an object."""
+    ### BEGIN SOLUTION
+    thresholds = np.linspace(0.5, 0.95, 10)
+    table = np.array([[class_ap(images, label, t) for label in range(num_classes)] for t in thresholds])
+    return float(np.mean(table[~np.isnan(table)]))
+    ### END SOLUTION
+
+
+coco_map = check("20.coco_map", coco_map)
+
+# %%
+by_hand = coco_map(images, len(SIGN_CLASSES))
+result = evaluate_samples(targets, detections, SIGN_CLASSES)
+print("yours    ", by_hand)
+print("coursekit", result.summary["AP"])
+band("difference", abs(by_hand - result.summary["AP"]), at_most=1e-9)
+band("AP of the shipped detector", result.summary["AP"], at_least=0.5)
+
+# %% [markdown]
+# > **Myth**: *"AP@[.50:.95] weighs strict thresholds more."* It is a plain mean; every threshold weighs a tenth. Measured:
+
+# %%
+per_threshold = np.array([np.nanmean([class_ap(images, label, t) for label in range(16)]) for t in np.linspace(0.5, 0.95, 10)])
+print(per_threshold.round(3))
+print(
+    "plain mean",
+    per_threshold.mean().round(6),
+    " weighted by threshold",
+    np.average(per_threshold, weights=np.linspace(0.5, 0.95, 10)).round(6),
+)
+assert abs(per_threshold.mean() - by_hand) < 1e-9
+
+# %% [markdown]
+# ### To the last bit
+#
+# The field's reference is a program named **pycocotools**. If it is installed here, hand it the same boxes. Not "about the same": subtract every one of its 10 · 101 · 16 · 4 · 3 precisions.
+
+# %%
+from coursekit.metrics.coco_json import to_coco
+
+
+def reference_evaluation(result):
+    """pycocotools on the same boxes; None where it is not installed."""
+    try:
+        from contextlib import redirect_stdout
+        from io import StringIO
+
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError:
+        return None
+    truth, found = to_coco(result.inputs)
+    with redirect_stdout(StringIO()):
+        coco = COCO()
+        coco.dataset = truth
+        coco.createIndex()
+        reference = COCOeval(coco, coco.loadRes(found), "bbox")
+        reference.evaluate(), reference.accumulate(), reference.summarize()
+    return reference
+
+
+# %%
+reference = reference_evaluation(result)
+if reference is None:
+    print("pycocotools is not installed here (pip install pycocotools); the tests of coursekit run this on 300 random problems")
+else:
+    print("largest difference in precision:", np.abs(reference.eval["precision"] - result.precision).max())
+    print("largest difference in the twelve numbers:", np.abs(reference.stats - list(result.summary.values())).max())
+    assert (reference.eval["precision"] == result.precision).all()
+
+# %% [markdown]
+# Why then did *yours* agree only to 1e-9? One detail. pycocotools divides by `tp + fp + 2.2e-16`, so that 0 / 0 cannot happen. A perfect precision is then a hair below 1:
+
+# %%
+print(1 / (1 + 0 + np.spacing(1)))
+
+# %% [markdown]
+# ✂ *50 minutes*
+#
+# ## 6. What COCO adds: areas, crowds, ties
+#
+# `summary` has twelve numbers. **APs, APm, APl** look at small, medium and large objects alone; **AR1, AR10, AR100** are the recall when only the best 1, 10 or 100 detections of each image and class are kept.
+
+# %%
+for name, value in result.summary.items():
+    print(f"{name:>6} {value:6.3f}" + ("   (-1: there is no object of that kind)" if value == -1 else ""))
+
+# %% [markdown]
+# **Areas** (면적). Small is up to 32 · 32 = 1024 square pixels, large from 96 · 96. The area is the one in the annotation: in COCO that of the *mask* (마스크), smaller than the box.
+
+# %%
+predict("20.q4", "An object has an area of exactly 1024. Is it small or medium?", ["small", "medium", "both", "neither"])
+
+
+# %%
+def small_case(truth, said, **fields):
+    """Evaluate one image of one class: boxes in xyxy, said as (box, score)."""
+    target = {"boxes": np.array(truth, float), "labels": np.zeros(len(truth), int)} | fields
+    prediction = {"boxes": np.array([b for b, _ in said], float), "scores": [s for _, s in said], "labels": np.zeros(len(said), int)}
+    return evaluate_samples([target], [prediction], ["thing"]).summary
+
+
+square = small_case([[0, 0, 32, 32]], [([0, 0, 32, 32], 0.9)])
+print({name: round(square[name], 3) for name in ("APs", "APm", "APl")})
+reveal("20.q4", answer=2, because="the ranges are closed at both ends: such an object counts twice, in APs and in APm.")
+
+# %% [markdown]
+# What about a *wrong* detection? If it lies outside the range it is ignored; else a huge false alarm would spoil APs. So APs and APl can both be high while AP is low.
+#
+# **Crowds** (군중). Where forty people stand so close that nobody drew forty boxes, COCO has one box marked `iscrowd`. It need not be found. Detections inside are neither right nor wrong, any number of them, and
+# the IoU with it is *the share of the detection that lies inside*. Here five detections stand in a crowd, and one on the only single object:
+
+# %%
+single, crowd = [0, 0, 10, 10], [20, 20, 80, 80]
+inside = [([22 + 9 * n, 30, 30 + 9 * n, 60], 0.9) for n in range(5)]
+for name, flag in (("marked as a crowd", 1), ("marked as an object", 0)):
+    print(f"{name:>20}: AP50 {small_case([single, crowd], [*inside, (single, 0.5)], iscrowd=[0, flag])['AP50']:.3f}")
+print(f"{'deleted':>20}: AP50 {small_case([single], [*inside, (single, 0.5)])['AP50']:.3f}")
+
+# %% [markdown]
+# Deleting crowds from your annotations "because they are no real objects" costs you every detection inside. Pascal VOC has the mark `difficult` for the same purpose.
+#
+# **At most 100** of each class in an image count, and **classes without objects** stay out. One more trap has cost people days: in pycocotools an annotation with **id 0** can never be found, because it stores the id of the match
+# and reads 0 as "none". Start at 1. (`coursekit eval` counts it, and tells you.)
+#
+# ## 7. Five famous tools, one set of detections
+#
+# > **Myth**: *"mAP 0.9 in one tool is 0.9 in another."*
+#
+# Same boxes, same scores, same matches at IoU 0.5. Only the sum at the end differs. Five conventions, each in a line or five:
+
+
+# %%
+def trapezoids(recall, precision):
+    """Straight lines between the steps, read at 101 points, added up by the trapezoid rule."""
+    x = np.concatenate([[0.0], recall, [1.0]])
+    y = envelope(np.concatenate([[1.0], precision, [0.0]]))
+    return float(np.trapezoid(np.interp(HUNDRED, x, y), HUNDRED))
+
+
+conventions = {
+    "COCO (pycocotools): 101 points": lambda r, p: ap_at_points(r, p, HUNDRED),
+    "torchmetrics 1.9: 101 points kept as float32": lambda r, p: ap_at_points(r, p, HUNDRED.astype(np.float32)),
+    "VOC 2007: 11 points": lambda r, p: ap_at_points(r, p, ELEVEN),
+    "VOC 2010, Padilla, Cartucho: area": ap_area,
+    "YOLOv5 and v8: trapezoids": trapezoids,
+}
+
+# %%
+predict(
+    "20.q5", "Five tools, the same matches. How much do their AP50 differ at most?", ["not at all", "by about 0.001", "by 0.005 or more"]
+)
+
+# %%
+curves = [curve for label in range(16) if (curve := class_curve(images, label, 0.5))]
+tools = {name: np.mean([ap(*curve) for curve in curves]) for name, ap in conventions.items()}
+for name, value in tools.items():
+    print(f"{value:.5f}  {name}")
+spread = max(tools.values()) - min(tools.values())
+reveal("20.q5", answer=2, because=f"here {spread:.4f}, and nobody made a mistake. That is more than many papers gain.")
+band("spread of the five", spread, at_least=0.002)
+
+# %% [markdown]
+# The second of them is a *bug*, and a beautiful one: 0.1 as float32 is 0.10000000149, so a recall of exactly 1/10 no longer reaches its point. On few images that costs visibly; passing float64 points mends it.
+#
+# The sum is only half of the disagreement. The other half is what is matched:
+
+# %%
+from coursekit.metrics.inputs import from_samples, with_inclusive_corners
+from coursekit.metrics.voc import voc_evaluate
+
+inputs = from_samples(targets, detections, SIGN_CLASSES)
+kept = [d[d.scores >= 0.25] for d in detections]
+rules = {
+    "COCO's matching, area": tools["VOC 2010, Padilla, Cartucho: area"],
+    "VOC's matching: only the best truth": voc_evaluate(inputs, "voc2010").mAP,
+    "VOC's, and pixels counted (+1)": voc_evaluate(with_inclusive_corners(inputs), "voc2010").mAP,
+    "COCO's AP50": result.summary["AP50"],
+    "COCO's AP50, scores below 0.25 dropped first": evaluate_samples(targets, kept, SIGN_CLASSES).summary["AP50"],
+}
+for name, value in rules.items():
+    print(f"{value:.5f}  {name}")
+
+# %% [markdown]
+# Dropping low scores first is the most common way to lose AP without noticing: it cuts off the end of the curve, where recall is. Evaluate with a threshold near 0.001 to 0.01; use 0.25 or more when you *show* pictures.
+#
+# Measured on a larger, made-up problem (5,000 images, 80 classes, AP 0.471), in points of AP · 100:
+#
+# | mistake | AP | AP50 | | mistake | AP | AP50 |
+# |---|---|---|---|---|---|---|
+# | +1 pixel | +0.90 | +0.21 | | only the best truth tried | -0.12 | -0.22 |
+# | absent class as 0 (1 of 80) | -0.59 | -0.97 | | 11 points | -0.26 | **-1.99** |
+# | crowds deleted | -0.49 | -0.82 | | area instead of 101 points | +0.05 | +0.27 |
+# | threshold 0.25 first | -0.38 | -0.71 | | float32 recall points | -0.015 | |
+#
+# **So**: say which tool and which version. Compare two models only with the *same* evaluator.
+#
+# ## 8. Why was AP lost?
+#
+# One number says *that* something is wrong. To improve a detector you must know *what*. Every wrong prediction gets one type (after TIDE, Bolya et al. 2020). Read the list from the top; the first that fits is it:
+#
+# | type | the prediction lies |
+# |---|---|
+# | `duplicate` (중복) | on a truth of its class (IoU ≥ 0.5) that a better one has |
+# | `classification` (분류) | on a truth of another class (≥ 0.5) |
+# | `localisation` (위치) | near a truth of its class (≥ 0.1) |
+# | `both` (둘 다) | near a truth of another class (≥ 0.1) |
+# | `background` (배경) | near nothing |
+#
+# And a truth that nothing explains is **missed**.
+#
+# ### Exercise: error_type
+# *difficulty 2 of 5 · importance 4 of 5 · about 15 minutes*
+
+
+# %% exercise="20.error_type"
+def error_type(iou, same, taken):
+    """One wrong prediction. (G,) arrays over the truths of its image: IoU; is it of its class; has a better one got it -> the type."""
+    ### BEGIN SOLUTION
+    if iou[same & taken].max(initial=0.0) >= 0.5:
+        return "duplicate"
+    if iou[~same].max(initial=0.0) >= 0.5:
+        return "classification"
+    if iou[same].max(initial=0.0) >= 0.1:
+        return "localisation"
+    return "both" if iou[~same].max(initial=0.0) >= 0.1 else "background"
+    ### END SOLUTION
+
+
+error_type = check("20.error_type", error_type)
+
+# %% [markdown]
+# Counting types is not enough: a hundred false alarms with score 0.02 cost nothing, since they come after everything. So we **mend one type and nothing else**, and see what AP50 gains.
+
+# %%
+predict(
+    "20.q6",
+    "Which type costs our sign detector most?",
+    ["localisation: its boxes are bad", "classification", "background: false alarms", "missed signs"],
+)
+
+# %%
+report = analyse_errors(result)
+pictures.show_errors(report)
+
+# %%
+worst = max(report.cost, key=report.cost.get)
+print(f"AP50 {report.ap:.3f}; mending {worst} alone would add {report.cost[worst]:.3f}")
+reveal("20.q6", answer=1, because="it finds the signs and draws good boxes. It cannot tell some of them apart.")
+
+# %% [markdown]
+# Which ones? The **confusion matrix** (혼동 행렬) pairs predictions (score at least 0.25) with truths whatever their class. Rows are predicted, columns true; background is what was made up (last column) or overlooked (last row).
+
+# %%
+pictures.show_confusion(confusion_matrix(result.inputs), SIGN_CLASSES)
+
+# %% [markdown]
+# Two blocks: the speed limits among themselves, and the warning triangles. Of course: at this size the difference is a few pixels inside the sign. What would help is more pixels, more training on just these classes, or a second look
+# by a classifier at the crop; *not* a better box loss. One picture has saved you a week.
+#
+# The same, class by class, with the curves that you can read by now:
+
+# %%
+pictures.show_pr_curves(pr_curves(result))
+
+# %% [markdown]
+# ### From AP back to a threshold
+#
+# AP judges all thresholds; you must choose one to ship. A usual choice: where the mean of F1 over classes is highest. Another: the lowest precision that your users accept, and then all the recall that it leaves.
+
+# %%
+by_confidence = confidence_curves(result)
+pictures.show_confidence_curves(by_confidence)
+
+# %% [markdown]
+# And is a score of 0.8 right 8 times in 10? AP does not care (only the order counts), but your users do. This is **calibration** (보정) from notebook 06:
+
+# %%
+pictures.show_reliability(*reliability(result))
+
+# %% [markdown]
+# ## 9. In one line
+#
+# ```
+# coursekit eval truth.json detections.json --json result.json --per-class        # COCO
+# coursekit eval truth/ detections/ --protocol voc2007 --iou 0.3 --box-format xywh # folders, as the older tools have them
+# ```
+#
+# The same evaluator, on 300,000 detections, takes about a fifteenth of the time of pycocotools. It does what you did, for all images at once: read `coursekit/metrics/coco.py` (written to be read) beside
+# `coursekit/metrics/coco_fast.py` (its fast twin); a test holds the two equal in every cell.
+#
+# ## Summary
+#
+# - **Match**: best score first, each truth once, IoU at least the threshold. Everything else is wrong; the rest of the truths is missed.
+# - **Curve**: running precision and recall. A wrong prediction goes down, a right one to the right and up.
+# - **AP**: mean height of the envelope; recall never reached counts 0. 11 points, area and 101 points give different numbers.
+# - **mAP**: plain mean over classes; **AP@[.50:.95]**: plain mean over ten thresholds too.
+# - AP depends only on the order of scores. Ties, crowds, areas and low scores have rules, and each rule moves the number.
+# - Quote the tool. Compare with one evaluator. Then ask *why* it is not higher.
+#
+# ### Check yourself
+#
+# <details><summary>A detector doubles the number of its detections by adding rubbish with scores below all others. What happens to its AP?</summary>
+#
+# Nothing: they stand after every hit, and the envelope does not see them. (With more than 100 of a class in an image they could even be cut.)
+# </details>
+#
+# <details><summary>AP50 is 0.95 and AP is 0.45. What is wrong with the detector?</summary>
+#
+# It finds things and puts the boxes badly: right at 0.5, wrong at 0.75 and above. Look at the box loss, the image size, or at careless annotations.
+# </details>
+#
+# <details><summary>A class has no object in the validation set, and the detector predicts it ten times. What does that cost?</summary>
+#
+# Nothing in COCO: without truth the class is left out, false alarms and all. So a small validation set can hide them.
+# </details>
+#
+# <details><summary>Your AP is 0.3 points lower than the paper's, with the paper's own weights. Name three suspects that are not the model.</summary>
+#
+# A confidence threshold before evaluation, +1 pixels or rounded boxes, another sum (area, 11 points), crowds deleted, ties in another order, at most 100 detections.
+# </details>
+#
+# ### Common errors here, and what they mean
+#
+# | you see | it means |
+# |---|---|
+# | AP of a perfect prediction is 0.73 | annotation ids start at 0, in a tool that cannot have that |
+# | `detections are of images that the ground truth does not list` | detections of another split, or ids that were renumbered |
+# | APs is -1 | no small object in the truth: undefined, not bad |
+# | AP near 0, but the pictures look right | xywh read as xyxy, labels shifted by one, or boxes of the resized image |
+# | AP changes from run to run with the same boxes | ties, and a sort that is not stable |
+#
+# ### Where to read more
+#
+# Everingham et al. 2010, *The Pascal VOC Challenge* (section 4) · Lin et al. 2014, *Microsoft COCO* · Hoiem et al. 2012, *Diagnosing Error in Object Detectors* · Bolya et al. 2020, *TIDE* (arXiv 2008.08115) ·
+# Padilla et al. 2020, *A Survey on Performance Metrics for Object-Detection Algorithms* · `coursekit/metrics/`

@@ -105,9 +105,9 @@ def _parse(text: str) -> list[ast.stmt]:
 
 
 def _answers(path: Path, cells: list[Cell]) -> dict[str, str]:
-    """What the notebook hands to each check, as source."""
+    """What the notebook hands to each check, as source. An exercise's own cell counts first: elsewhere a wrong answer may be shown off."""
     found = {}
-    for cell in cells:
+    for cell in sorted(cells, key=lambda cell: cell.exercise is None):
         for node in _parse(cell.text):
             for call in ast.walk(node):
                 if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check" and len(call.args) > 1):

@@ -24,8 +24,9 @@ def read_gtsdb(root: Path, split: str | None = None) -> Annotations:
     Columns and rows are counted from 0 and the last one belongs to the sign, so half-open is one more. Pictures without a
     line hold no sign, and are kept.
     """
+    _known(split, ("train", "test"))
     problems: list[Problem] = []
-    raws = {path.name: RawImage("gt.txt", path) for path in sorted(root.glob("*.ppm"))}
+    raws = {path.name: RawImage("gt.txt", path) for path in sorted(root.glob("*.ppm")) if path.stem.isdigit()}
     if not raws or not (root / "gt.txt").is_file():
         raise ValueError(f"{root} is no GTSDB: gt.txt and pictures such as 00000.ppm are expected there")
     for number, line in enumerate((root / "gt.txt").read_text(encoding="utf-8-sig").splitlines(), start=1):
@@ -40,8 +41,9 @@ def read_gtsdb(root: Path, split: str | None = None) -> Annotations:
             left, top, right, bottom, label = map(int, fields[1:])
             name = GTSDB_CLASSES[label] if 0 <= label < len(GTSDB_CLASSES) else None
             raws[fields[0]].boxes.append(RawBox((left, top, right + 1, bottom + 1), name, f"line {number}", called=fields[5]))
-    first, last = {None: (0, len(raws)), "train": (0, GTSDB_TRAIN), "test": (GTSDB_TRAIN, len(raws))}[_known(split, ("train", "test"))]
-    return _finished(list(raws.values())[first:last], GTSDB_CLASSES, problems, first)
+    numbered = {int(raw.picture.stem): raw for raw in raws.values()}
+    wanted = {number: raw for number, raw in numbered.items() if split is None or (number < GTSDB_TRAIN) == (split == "train")}
+    return _finished({number + 1: raw for number, raw in wanted.items()}, GTSDB_CLASSES, problems)
 
 
 def read_penn_fudan(root: Path, split: str | None = None) -> Annotations:
@@ -59,15 +61,15 @@ def read_penn_fudan(root: Path, split: str | None = None) -> Annotations:
         raws.append(raw)
     if not raws:
         raise ValueError(f"{root} is no Penn-Fudan: Annotation/*.txt and PNGImages/*.png are expected there")
-    return _finished(raws, ("person",), problems)
+    return _finished(dict(enumerate(raws, start=1)), ("person",), problems)
 
 
-def _known(split: str | None, splits: tuple[str, ...]) -> str | None:
+def _known(split: str | None, splits: tuple[str, ...]) -> None:
     if split is not None and split not in splits:
         raise ValueError(f"split must be {' or '.join(map(repr, splits)) or 'left out: it has none'}, got {split!r}")
-    return split
 
 
-def _finished(raws: list[RawImage], classes: tuple[str, ...], problems: list[Problem], start: int = 0) -> Annotations:
-    records = [finish(raw, number, classes, problems) for number, raw in enumerate(raws, start=start + 1)]
+def _finished(raws: dict[int, RawImage], classes: tuple[str, ...], problems: list[Problem]) -> Annotations:
+    """Annotations of the raw images by their image_id."""
+    records = [finish(raw, image_id, classes, problems) for image_id, raw in raws.items()]
     return Annotations(classes, [record for record in records if record is not None], problems)

@@ -166,7 +166,10 @@ def _fix(box: RawBox, header: Header, file: str, problems: list[Problem]) -> boo
         report("past-edge", "clipped to the picture")
     box.xyxy = (left, top, right, bottom)
     of_box = (right - left) * (bottom - top)
-    if box.area is None or not math.isfinite(box.area) or box.area <= 0:
+    if box.area is None:
+        box.area = of_box
+    elif not 0 < box.area <= width * height:  # NaN too
+        problems.append(Problem(file, "bad-area", f"{box.where} has an area of {box.area:g}", "took the box's"))
         box.area = of_box
     elif overshoot > ROUNDING:  # a mask has no more room than what is left of its box
         box.area = min(box.area, of_box)

@@ -186,7 +186,7 @@ def _boxes_by_image(annotations: list, names: dict[str, str], name: str, problem
             problems.append(Problem(name, "bad-entry", text, "left out the annotation"))
             continue
         masks += bool(entry.get("segmentation"))
-        without_area += "area" not in entry
+        without_area += entry.get("area") is None
         boxes.setdefault(str(entry["image_id"]), []).append(_box(entry, names, number))
     if without_area:
         problems.append(Problem(name, "no-area", f"{without_area} annotations have no area", "took the box's", note=True))
@@ -201,7 +201,7 @@ def _box(entry: dict, names: dict[str, str], number: int) -> RawBox:
         name=names.get(category),
         called=f"category_id {category}",
         where=f"annotation {entry.get('id', number)}",
-        area=to_number(entry.get("area")),
+        area=None if entry.get("area") is None else to_number(entry["area"]),
         iscrowd=int(to_number(entry.get("iscrowd", 0)) == 1 or entry.get("iscrowd") is True),
         difficult=int(to_number(entry.get("difficult", 0)) == 1),
         truncated=int(to_number(entry.get("truncated", 0)) == 1),

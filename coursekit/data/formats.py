@@ -3,8 +3,16 @@
     >>> annotations = read_dataset("my-data", split="train")
     >>> annotations.classes, len(annotations)
 
-The formats are told apart by what lies where, never by a name that the user must give; `coursekit.data.check` reports
-what was wrong with the files.
+The formats are told apart by what lies where. What was wrong with the files is in ``annotations.problems``, and
+`coursekit.data.check` reports it. The rules that files leave open:
+
+- Boxes are in the picture as it is displayed. Where EXIF turns it and the stated size shows that the boxes were drawn on
+  the picture as stored, they are turned with it.
+- A box is clipped to its picture, inverted corners are swapped, and a box of which less than 0.01 px is left is left out.
+- In VOC, a box whose corners are one point covers one pixel by the letter; nobody draws such an object, so it is left out
+  as a box without area. One pixel wide and longer stays.
+- Labels mean the same in all splits: classes are gathered from all of them, whichever is read.
+- A file name in an annotation never leads out of the dataset's folder; a data.yaml, which the user wrote, may point anywhere.
 """
 
 from collections.abc import Sequence
@@ -30,7 +38,7 @@ def find_dataset(path: str | Path, format: str | None = None) -> Layout:
     Raises:
         ValueError: listing what was looked for; or, where the folder holds more than one dataset, naming them.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise ValueError(f"path must be a dataset's folder or file, and {path} does not exist")
     if format is not None and format not in FORMATS:

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -128,7 +129,7 @@ def test_near_duplicates():
 
 
 def printed(report, limit=20):
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=100, record=True, file=io.StringIO())
     console.print(render(report, limit))
     return console.export_text()
 

@@ -56,5 +56,18 @@ def test_annotations_that_contradict_themselves(classes, images, message):
         Annotations(classes, images)
 
 
+def test_a_summary_counts_what_was_fixed_and_what_is_a_note():
+    fixed, note = Problem("a", "zero-area", "", ""), Problem("a", "tiny", "", "", note=True)
+    assert Annotations(["a"], []).summary() == ""
+    assert Annotations(["a"], [], [note]).summary() == "1 note: tiny 1"
+    assert Annotations(["a"], [], [fixed, note, fixed]).summary() == "2 problems and 1 note: zero-area 2, tiny 1"
+
+
+def test_what_files_hold_cannot_break_a_message():
+    problem = Problem("a\x1b[31m\n.xml", "unknown-class", "half a letter \ud800", "left out")
+    assert str(problem).isprintable()
+    str(problem).encode("utf-8")
+
+
 def test_a_problem_reads_as_a_sentence():
     assert str(Problem("a.xml", "zero-area", "object 3", "left out the box")) == "a.xml: zero-area: object 3 (left out the box)"

@@ -32,6 +32,7 @@ def overlap_cases(generator):
     yield "wide against tall", _pair([[0, 0, 9, 1]], [[0, 0, 1, 9]])  # x and y swapped: the same area, another overlap
     yield "a corner over a corner", _pair([[0, 0, 2, 2]], [[1, 1, 3, 3]])
     yield "two boxes against three", _pair([[0, 0, 2, 2], [5, 5, 9, 9]], [[0, 0, 1, 2], [4, 4, 7, 7], [9, 0, 11, 3]])
+    yield "smaller than a pixel", _pair([[0, 0, 0.5, 0.5]], [[0.25, 0.25, 0.75, 0.75]])  # areas far below 1 count as well
     yield "no boxes at all", _pair([], [[0, 0, 1, 1]])
     yield "two boxes without area", _pair([[1, 1, 1, 1]], [[1, 1, 1, 1]])  # 0 / 0
     yield from _random_pairs(generator, 8)

@@ -196,4 +196,8 @@ simple_ap = Exercise(
         ),
     ],
     points=4,
+    equivalent={
+        "overlap = torch.where(free[image], overlap, -2.0)": "any number below 0 is out of reach",
+        "overlap = torch.where(free[image], overlap, -0.5)": "any number below 0 is out of reach",
+    },
 )

@@ -32,6 +32,18 @@ def test_crops_are_even_and_show_their_sign():
     assert all((crops.plan(i).instances > 0).mean() > 0.15 for i in range(64))
 
 
+def test_crops_never_lose_their_sign():
+    crops = SignCrops(200, seed=1, size=16, difficulty="hard", turn=75, hidden=100)
+    assert all(len(crops.plan(i).labels) == 1 for i in range(200))
+
+
+@pytest.mark.parametrize("size", [64, 90, 640, 1024])
+def test_scenes_of_other_sizes(size):
+    image, target = SignScenes(3, seed=1, size=size, difficulty="hard", most=3)[1]
+    assert image.shape == (3, size, size)
+    assert target["boxes"].max() <= size
+
+
 def test_crops_with_background():
     crops = SignCrops(200, seed=1, background=30, size=24)
     labels = [crops.label(i) for i in range(200)]

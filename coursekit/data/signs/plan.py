@@ -7,6 +7,7 @@ import numpy as np
 from coursekit.data.signs.faces import LOOKALIKES, OUTLINES, SIGN_CLASSES, STYLES
 from coursekit.data.signs.geometry import SUBPIXEL, Dice, paint, pose, project, sine
 
+FEWEST = 30  # pixels of a sign that must be seen in a scene
 SETTINGS = ("street", "wall", "hedge", "photo")  # what a scene is set in
 
 
@@ -22,7 +23,7 @@ class Difficulty:
         turn: most degrees of yaw; pitch and roll are a third and a fifth of it.
         clutter: things that only look like signs, at the most.
         hidden: percent of signs that a branch, a pole or another sign may stand in front of.
-        visible: percent of a sign that must be seen, or else the sign is taken out of the scene.
+        visible: percent of a sign that must be seen, or else the sign is taken out of the scene (so is one of less than FEWEST pixels).
         blur, noise, light, wear: 0 (none) to 100 (as bad as it gets).
         night: percent of scenes at night.
     """
@@ -208,8 +209,8 @@ def _in_front(dice: Dice, difficulty: Difficulty, signs: list[Thing], size: int)
     return things
 
 
-def _visible(things: list[Thing], names: tuple[str, ...], size: int, rule: int):
-    """Take out the signs that are hidden too much, then measure the others: (things, boxes, labels, seen, shares, instances)."""
+def _visible(things: list[Thing], names: tuple[str, ...], size: int, share: int, fewest: int):
+    """Take out the signs of which too little is seen, then measure the others: (things, boxes, labels, seen, shares, instances)."""
     while True:
         instances = np.zeros((size, size), dtype=np.int16)
         signs, areas, boxes = [], [], []
@@ -222,7 +223,7 @@ def _visible(things: list[Thing], names: tuple[str, ...], size: int, rule: int):
                 boxes.append(box or (0, 0, 0, 0))
         seen = np.bincount(instances.ravel(), minlength=len(signs) + 1)[1:]
         shares = seen * 100 // np.maximum(np.array(areas, dtype=np.int64), 1)
-        gone = {id(sign) for sign, share, count in zip(signs, shares, seen, strict=True) if share < rule or count < 30}
+        gone = {id(sign) for sign, part, count in zip(signs, shares, seen, strict=True) if part < share or count < fewest}
         if not gone:  # taking one out only uncovers others, so this ends
             labels = np.array([names.index(sign.face) for sign in signs], dtype=np.int64)
             return tuple(things), np.array(boxes, dtype=np.int64).reshape(-1, 4), labels, seen, shares, instances
@@ -261,7 +262,7 @@ def plan_scene(dice: Dice, size: int, difficulty: Difficulty, classes: tuple[str
     groups.sort(key=lambda group: int(np.ptp(group[-1].polygon[:, 0])))  # what looks small is far: it is painted first
     things = [thing for group in groups for thing in group]
     things += _in_front(dice, difficulty, [thing for thing in things if thing.kind == "sign"], size)
-    return Plan(size, setting, horizon, night, *_visible(things, classes, size, difficulty.visible))
+    return Plan(size, setting, horizon, night, *_visible(things, classes, size, difficulty.visible, FEWEST))
 
 
 def plan_crop(dice: Dice, size: int, difficulty: Difficulty, face: str | None) -> Plan:
@@ -296,4 +297,4 @@ def plan_crop(dice: Dice, size: int, difficulty: Difficulty, face: str | None) -
         else:
             half = half * dice.pick((30, 35, 40, 250, 300)) // 100
         things.append(make_sign(dice, dice.pick(SIGN_CLASSES), center, half, _angles(dice, difficulty), "clutter"))
-    return Plan(size, setting, horizon, night, *_visible(things, (face,) if face else (), size, 0))
+    return Plan(size, setting, horizon, night, *_visible(things, (face,) if face else (), size, 0, 0))  # a crop keeps its sign

@@ -193,7 +193,10 @@ def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: fl
 
 
 def fast_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """`nms` by torchvision's compiled kernel, for thousands of boxes. The same answer to the last index (a test holds them equal)."""
+    """`nms` by torchvision's compiled kernel, for thousands of boxes.
+
+    On a CPU the same answer to the last index (a test holds them equal); a GPU may round an IoU that lies on the threshold the other way.
+    """
     from torchvision.ops import nms as compiled_nms
 
     _check_scored(boxes, scores, iou_threshold)

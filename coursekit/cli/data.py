@@ -48,7 +48,11 @@ def get(
 
     if not quiet:
         typer.echo(describe(card(name)), err=True)
-    path = get(name, folder, progress=not quiet)
+    try:
+        path = get(name, folder, progress=not quiet)
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped. What has arrived is kept; `coursekit data get {name}` goes on from there.", err=True)
+        raise typer.Exit(130) from None
     typer.echo(path)
     if not quiet:
         typer.echo(what_next(card(name), path), err=True)

@@ -63,6 +63,16 @@ def test_get_takes_an_archive_from_anywhere(home, tmp_path):
     assert result.stdout.strip().endswith("PennFudanPed")
 
 
+def test_ctrl_c_says_how_to_go_on(home, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("coursekit.data.catalog.fetch", stop)
+    result = run("get", "bccd")
+    assert result.exit_code == 130
+    assert "`coursekit data get bccd` goes on from there" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -18,6 +18,7 @@ from .records import Annotations, ImageRecord, Problem
 
 NEAR = 0.8  # two boxes of one class that overlap more than this are seldom two objects
 TINY = 2.0  # px
+USUAL = 0.95  # a class that at least this share of the pictures has is expected in the others
 ORDER = ("train", "val", "valid", "trainval", "test")
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png",), "BMP": (".bmp", ".dib"), "GIF": (".gif",),
@@ -91,7 +92,7 @@ def check_dataset(path: str | Path, format: str | None = None) -> Report:
     problems += _shared_pictures(layout, {name: part for name, part in parts.items() if name})
     problems += [problem for record in records.values() for problem in _boxes(layout, record, classes)]
     everything = Annotations(classes, _renumbered(records.values()))
-    problems += _class_names(layout, everything)
+    problems += _class_names(layout, everything) + _absent(layout, everything)
     splits = [_count(name, part) for name, part in parts.items() if name is not None] or [_count("all", everything)]
     ordered = sorted(dict.fromkeys(problems), key=lambda problem: (problem.note, problem.kind, problem.file))
     return Report(str(layout.root), layout.format, classes, splits, _sizes(everything), ordered)
@@ -181,6 +182,17 @@ def near_duplicates(record: ImageRecord) -> list[tuple[int, int, float]]:
         & ~(record.iscrowd[:, None] | record.iscrowd[None, :]).astype(bool)
     )
     return [(int(i), int(j), float(iou[i, j])) for i, j in np.argwhere(np.triu(candidates, k=1))]
+
+
+def _absent(layout: Layout, annotations: Annotations) -> list[Problem]:
+    """Pictures without a class that nearly every other picture has: perhaps somebody forgot to draw it."""
+    pictures, problems = len(annotations), []
+    for label, name in enumerate(annotations.classes if pictures >= 50 else ()):
+        without = [record for record in annotations.images if label not in record.labels]
+        if len(without) <= (1 - USUAL) * pictures:
+            text = f"no {name!r}, which {pictures - len(without)} of {pictures} pictures have"
+            problems += [Problem(layout.relative(record.path), "usual-class-absent", text, "kept", note=True) for record in without]
+    return problems
 
 
 def _class_names(layout: Layout, annotations: Annotations) -> list[Problem]:

@@ -121,6 +121,13 @@ def test_a_split_that_cannot_be_read_does_not_hide_the_others(make):
     assert [split.name for split in report.splits] == ["train"]
 
 
+@pytest.mark.parametrize(("pictures", "without", "noted"), [(49, 1, 0), (50, 1, 1), (60, 3, 3), (60, 4, 0), (50, 0, 0)])
+def test_a_class_that_nearly_all_have(make, pictures, without, noted):
+    cat = ([[0, 0, 10, 10]], [0])
+    report = check_dataset(make([cat] * (pictures - without) + [([], [])] * without, classes=("cat",)))
+    assert kinds(report) == [("usual-class-absent", True)] * noted
+
+
 def test_near_duplicates():
     rows = [[0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 8], [0, 0, 10, 9.5], [0, 0, 10, 9.4]]
     record = ImageRecord("a", 1, 20, 20, rows, [0, 0, 0, 1, 0], iscrowd=[0, 0, 0, 0, 1])

@@ -1,3 +1,4 @@
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -124,6 +125,21 @@ class TestWriting:
         write_dataset(tiny, tmp_path / "out", format)
         with pytest.raises(ValueError, match="has a split 'train' already"):
             write_dataset(tiny, tmp_path / "out", format)
+
+    def test_an_interrupted_write_can_be_started_again(self, tmp_path, tiny, format, monkeypatch):
+        copy, copied = shutil.copyfile, []
+
+        def interrupted(source, target):
+            copied.append(source)
+            if len(copied) == 2:
+                raise KeyboardInterrupt
+            return copy(source, target)
+
+        monkeypatch.setattr(shutil, "copyfile", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_dataset(tiny, tmp_path / "out", format)
+        write_dataset(tiny, tmp_path / "out", format)
+        assert [len(record) for record in read_dataset(tmp_path / "out", "train").images] == [2, 0]
 
     def test_other_classes_are_refused(self, tmp_path, tiny, format):
         write_dataset(tiny, tmp_path / "out", format)

@@ -50,7 +50,14 @@ def test_the_check_reports_the_known_defects_and_no_others(real_data):
     report = check_dataset(real_data / "bccd")
     found = [(problem.kind, problem.file.rpartition("_")[2][:5]) for problem in report.problems]
     near = ["00013", "00020", "00100", "00104", "00251", "00284", "00331", "00403"]
-    assert found == [("zero-area", "00338"), ("zero-area", "00343"), *(("near-duplicate", stem) for stem in near)]
+    no_red = [134, 147, 150, 152, 224, 249, 250, 258, 267, 268, 303, 322, 327, 330, 350]  # looked at: forgotten
+    no_white = [133, 135, 171, 178, 228, 327]
+    assert [entry for entry in found if entry[0] != "usual-class-absent"] == [
+        ("zero-area", "00338"),
+        ("zero-area", "00343"),
+        *(("near-duplicate", stem) for stem in near),
+    ]
+    assert sorted(int(stem) for kind, stem in found if kind == "usual-class-absent") == sorted(no_red + no_white)
     assert report.exit_code == 1
     assert {split.name: split.pictures for split in report.splits} == {"train": 205, "val": 87, "trainval": 292, "test": 72}
     assert report.sizes["Platelets"]["width"][1] == 39 + 1  # the data's page gives xmax - xmin; both ends belong to the box

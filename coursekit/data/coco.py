@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PictureFinder
-from .layout import Layout, choose_splits, last_part, leads_outside, read_text, split_folders
+from .layout import Layout, choose_splits, from_root, last_part, leads_outside, read_text, split_folders
 from .records import Annotations, Problem
 
 ROBOFLOW = "_annotations.coco.json"
@@ -214,10 +214,13 @@ def _picture_folders(root: Path, file: Path) -> list[Path]:
 
 
 def _picture(layout: Layout, file: Path, file_name: str, finder: PictureFinder, count: int, name: str, problems: list) -> Path | None:
-    wanted = file_name
+    wanted, folder = file_name, file.parent.relative_to(layout.root).as_posix()
     if Path(file_name).is_relative_to(layout.root.absolute()):
-        wanted = str(Path(file_name).relative_to(layout.root.absolute()))
-    elif leads_outside(file_name, file.parent.relative_to(layout.root).as_posix()):
+        wanted, folder = Path(file_name).relative_to(layout.root.absolute()).as_posix(), "."
+    if not leads_outside(wanted, folder):
+        if ".." in re.split(r"[\\/]", wanted):  # then relative to the JSON file, and to nothing else
+            wanted = from_root(wanted, folder)
+    else:
         problems.append(Problem(name, "path-outside", f"file_name is {file_name!r}", "took only its last part"))
         wanted = last_part(file_name)
     picture = finder.find(wanted)

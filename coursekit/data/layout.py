@@ -73,6 +73,17 @@ def leads_outside(name: str, folder: str = ".") -> bool:
     return name.startswith("/") or re.match(r"[A-Za-z]:", name) is not None or posixpath.normpath(f"{folder}/{name}").split("/")[0] == ".."
 
 
+def from_root(name: str, folder: str = ".") -> str:
+    """A relative name that is written in this folder of the dataset, as seen from the dataset's root, without ``..``.
+
+    Raises:
+        ValueError: where it leads outside; ask `leads_outside` first.
+    """
+    if leads_outside(name, folder):
+        raise ValueError(f"name must stay inside the dataset, got {name!r}")
+    return posixpath.normpath(f"{folder}/" + name.replace("\\", "/"))
+
+
 def last_part(name: str) -> str:
     """The file name of a path of any system."""
     return re.split(r"[\\/]", name.strip())[-1]

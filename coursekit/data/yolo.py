@@ -11,7 +11,7 @@ import yaml
 
 from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PICTURE_SUFFIXES, PictureError, read_header
-from .layout import Layout, choose_splits, leads_outside, read_text, split_folders
+from .layout import Layout, choose_splits, from_root, leads_outside, read_text, split_folders
 from .records import Annotations, Problem
 
 SPLITS = ("train", "val", "valid", "test")
@@ -165,12 +165,18 @@ def _listed(layout: Layout, source: Path, problems: list[Problem]) -> list[Path]
     file, pictures = layout.relative(source), []
     if source.suffix.lower() != ".txt":
         raise ValueError(f"{layout.root}: train, val and test must be folders or .txt lists, got {source}")
+    root = layout.root if source.is_relative_to(layout.root) else source.parent
+    folder = source.parent.relative_to(root).as_posix()
     for line in filter(None, map(str.strip, read_text(source, file, problems).splitlines())):
         name = line.replace("\\", "/")
-        if name.startswith("../") and leads_outside(name):
+        if os.path.isabs(name):
+            places = [Path(name)]
+        elif leads_outside(name, folder):
             problems.append(Problem(file, "path-outside", f"{line!r} climbs out of the dataset", "left out the picture"))
             continue
-        picture = next((path for path in (source.parent / name, layout.root / name) if os.path.isfile(path)), None)
+        else:
+            places = [root / from_root(name, folder)] + ([] if ".." in name.split("/") else [layout.root / name])
+        picture = next((path for path in places if os.path.isfile(path)), None)
         if picture is None:
             problems.append(Problem(file, "missing-image", f"no picture {line!r}", "left out the picture"))
         else:

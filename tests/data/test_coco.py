@@ -234,6 +234,18 @@ class TestPictures:
         assert [record.path.name for record in annotations.images] == ["a.png"]
         assert kinds(annotations) == ["path-outside", "missing-image"]
 
+    @pytest.mark.parametrize("name", ["../secret.png", "ROOT/../secret.png", "ROOT/train/../../secret.png", "../train/../../secret.png"])
+    def test_neither_do_roundabout_ones(self, make, tmp_path, name):
+        root = make(images=[image()], pictures=["set/train/a.png", "secret.png"], file="set/annotations/instances_train.json") / "set"
+        make([image(), image(2, name.replace("ROOT", str(root)))], pictures=[], file="set/annotations/instances_train.json")
+        annotations = read_dataset(root)
+        assert [record.path.name for record in annotations.images] == ["a.png"]
+        assert "missing-image" in kinds(annotations)
+
+    def test_two_dots_in_a_name_are_no_way_up(self, make):
+        root = make([image(file_name="a..b.png")], pictures=["train/a..b.png"])
+        assert read_dataset(root).problems == []
+
 
 class TestFiles:
     @pytest.mark.parametrize(

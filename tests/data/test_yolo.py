@@ -238,6 +238,18 @@ class TestSplits:
         assert [record.path.name for record in annotations.images] == ["a b.png", "c.png"]
         assert kinds(annotations) == ["missing-image", "path-outside", "duplicate-image"]
 
+    @pytest.mark.parametrize("name", ["../secret.png", "x/../../../secret.png", r"..\secret.png", "lists/../../secret.png"])
+    def test_names_in_a_list_never_lead_out(self, make, tmp_path, name):
+        root = make({"a": WHOLE}, images="set/images", yaml=None) / "set"
+        (root / "data.yaml").write_text("train: lists/train.txt\nnames: [cat]\n")
+        (root / "lists").mkdir()
+        (root / "lists" / "train.txt").write_text(f"../images/a.png\nimages/a.png\n{name}\n")
+        Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
+        annotations = read_dataset(root)
+        assert [record.path for record in annotations.images] == [root / "images" / "a.png"]
+        assert kinds(annotations)[0] in ("path-outside", "missing-image")
+        assert kinds(annotations)[1:] == ["duplicate-image"]
+
     @pytest.mark.parametrize("folder", ["images", "images/train", "train/images"])
     def test_without_yaml(self, make, folder):
         root = make({"a": "0 .5 .5 1 1\n7 .5 .5 1 1\n"}, images=folder, yaml=None)

@@ -19,7 +19,7 @@
 # **Before you start** you have met precision and recall (06), IoU, NMS and a first AP (13).
 
 # %%
-from coursekit.notebook import at, band, check, predict, reveal, start
+from coursekit.notebook import at, band, check, hint, predict, reveal, solution, start
 
 start("20_map")
 
@@ -78,7 +78,8 @@ def corners(boxes):
 seven = {}
 for name, image in stored.items():
     found = np.array(image["found"])
-    seven[name[-1]] = {"truth": corners(image["truth"]), "boxes": corners(found[:, 1:]), "scores": found[:, 0]}
+    truth, boxes, scores = corners(image["truth"]), corners(found[:, 1:]), found[:, 0]
+    seven[name[-1]] = {"truth": truth, "boxes": boxes, "scores": scores}
 num_truths = sum(len(image["truth"]) for image in seven.values())
 print(num_truths, "objects,", sum(len(image["boxes"]) for image in seven.values()), "predictions")
 
@@ -112,7 +113,7 @@ print(iou_of_boxes(seven["5"]["boxes"][order], seven["5"]["truth"], plus_one=Tru
 # %%
 predict(
     "20.q1",
-    "IoU rows: [0.60, 0.55] for the surer prediction, [0.95, 0.10] for the other. Threshold 0.5. Which are right?",
+    "The surer prediction has IoU 0.60 and 0.55 with two truths, the other 0.95 and 0.10. Which are right?",
     ["both: the second fits truth 1 best and gets it", "only the first", "only the second"],
 )
 
@@ -122,7 +123,7 @@ print("the first takes column", conflict[0].argmax(), "- for the second are left
 reveal(
     "20.q1",
     answer=1,
-    because="the surer one chooses first and takes truth 1, though it could have left it. For the second only 0.10 remains.",
+    because="the surer one chooses first and takes truth 1. For the second only 0.10 remains.",
 )
 
 # %% [markdown]
@@ -140,14 +141,14 @@ reveal(
 
 # %% exercise="20.match_detections"
 def match_detections(iou, threshold):
-    """iou: (D, G) array, predictions best first; -> (D,) integers: which truth each one takes, -1 for none."""
+    """(D, G) IoU, predictions best first -> (D,) integers: which truth each one takes, -1 for none."""
     ### BEGIN SOLUTION
     free = np.ones(iou.shape[1], dtype=bool)
     choice = np.full(len(iou), -1)
     for d in range(len(iou)):
         best = threshold
         for g in range(iou.shape[1]):
-            if free[g] and iou[d, g] >= best:  # `>=`: the threshold is enough, and the later of two equals wins
+            if free[g] and iou[d, g] >= best:  # `>=`: the later of two equals wins
                 best, choice[d] = iou[d, g], g
         if choice[d] >= 0:
             free[choice[d]] = False
@@ -158,7 +159,7 @@ def match_detections(iou, threshold):
 match_detections = check("20.match_detections", match_detections)
 
 # %% [markdown]
-# Stuck? Import `hint` from `coursekit.notebook`: `hint("20.match_detections")` helps a little, and a little more each time.
+# Stuck? `hint("20.match_detections")` helps a little, and a little more each time. `solution("20.match_detections")` shows ours.
 #
 # Now all 24, the surest first, over *all* images:
 
@@ -196,11 +197,11 @@ predict(
 #
 # From the verdicts, best first, to the two running values.
 #
-# | right | 4 objects | recall | precision |
-# |---|---|---|---|
-# | ✓ | | 1/4 | 1/1 |
-# | ✗ | | 1/4 | 1/2 |
-# | ✓ | | 2/4 | 2/3 |
+# | verdict | recall, if there are 4 objects | precision |
+# |---|---|---|
+# | ✓ | 1/4 | 1/1 |
+# | ✗ | 1/4 | 1/2 |
+# | ✓ | 2/4 | 2/3 |
 
 
 # %% exercise="20.pr_curve"
@@ -219,38 +220,14 @@ right = np.array([row.right for row in rows])
 recall, precision = pr_curve(right, num_truths)
 falls = np.diff(precision)[~right[1:]]
 print("after a wrong prediction precision changes by at most", falls.max().round(3))
-reveal("20.q2", answer=1, because="one more in the denominator, none more right. (At precision 0 it stays 0.)")
+reveal("20.q2", answer=1, because="one more was said, none more was right (and 0 stays 0).")
 
 # %% [markdown]
 # The published table of this example has 24 rows of precision and recall. Ours, rounded as theirs:
 
 # %%
-published = [
-    1,
-    0.5,
-    0.67,
-    0.5,
-    0.4,
-    0.33,
-    0.29,
-    0.25,
-    0.22,
-    0.3,
-    0.27,
-    0.33,
-    0.38,
-    0.43,
-    0.4,
-    0.38,
-    0.35,
-    0.33,
-    0.32,
-    0.3,
-    0.29,
-    0.27,
-    0.3,
-    0.29,
-]
+published = "1 .5 .67 .5 .4 .33 .29 .25 .22 .3 .27 .33 .38 .43 .4 .38 .35 .33 .32 .3 .29 .27 .3 .29"
+published = [float(value) for value in published.split()]
 assert precision.round(2).tolist() == published
 print("24 of 24 rows agree")
 
@@ -322,7 +299,8 @@ def ap_area(recall, precision):
 ap_area = check("20.ap_area", ap_area)
 
 # %%
-predict("20.q3", "The same curve, three sums. How far do they lie apart?", ["all equal", "less than 0.001", "about 0.02"])
+choices = ["all equal", "less than 0.001", "about 0.02"]
+predict("20.q3", "The same curve, three sums. How far do they lie apart?", choices)
 
 # %%
 ELEVEN, HUNDRED = np.linspace(0, 1, 11), np.linspace(0, 1, 101)
@@ -333,7 +311,7 @@ three = {
 }
 for name, value in three.items():
     print(f"{name:>10}: {value:.4f}")
-reveal("20.q3", answer=2, because="few points are a coarse ruler. Two points of AP, and not one box has moved.")
+reveal("20.q3", answer=2, because="eleven points are a coarse ruler. Not one box has moved.")
 
 # %% [markdown]
 # The author published 26.84 % for 11 points and 24.57 % for all points. We are not "close". We are equal:
@@ -349,7 +327,7 @@ print("both published figures reproduced")
 # %%
 squared = {name: image | {"scores": image["scores"] ** 2} for name, image in seven.items()}
 again = match_table(squared, threshold=0.3, plus_one=True)
-ap_squared = ap_area(np.array([row.recall for row in again]), np.array([row.precision for row in again]))
+ap_squared = ap_area(*pr_curve(np.array([row.right for row in again]), num_truths))
 print("AP with scores:", three["all points"], " with squared scores:", ap_squared)
 assert ap_squared == three["all points"]
 
@@ -385,7 +363,8 @@ print(f"{average_precision(seven, 0.3, colleagues_rank):.4f}")
 
 # %%
 pooled = np.concatenate([image["scores"] for image in seven.values()])
-print("the best four by the colleague:", colleagues_rank(pooled)[:4], pooled[colleagues_rank(pooled)[:4]])
+first = colleagues_rank(pooled)[:4]
+print("the best four by the colleague:", first, "with scores", pooled[first])
 print("number 1 and 2 of the match table:", [(row.image, row.score, row.right) for row in rows[:2]])
 
 # %% [markdown]
@@ -408,8 +387,9 @@ def rank(scores):
 rank = check("20.rank", rank)
 
 # %%
-print(f"{average_precision(seven, 0.3, rank):.4f}")
-band("distance to the published AP", abs(average_precision(seven, 0.3, rank) - 0.2456866804), at_most=1e-9)
+repaired = average_precision(seven, 0.3, rank)
+print(f"{repaired:.4f}")
+band("distance to the published AP", abs(repaired - 0.2456866804), at_most=1e-9)
 
 # %% [markdown]
 # **Ties** (동점) are common: half-precision scores, scores rounded in a file, a detector that says 1.0 all day. The order of equals is part of the definition: COCO goes by image id,
@@ -425,11 +405,13 @@ scenes = SignScenes(count, seed=2020)
 samples = [scenes[i] for i in range(count)]
 targets = [target for _, target in samples]
 detections = run_detector(load_shipped(), [image for image, _ in samples], confidence=0.01)
-print(count, "scenes,", sum(len(t["labels"]) for t in targets), "signs,", sum(map(len, detections)), "detections")
+signs = sum(len(target["labels"]) for target in targets)
+print(count, "scenes,", signs, "signs,", sum(map(len, detections)), "detections")
 
 # %%
 sure = detections[3][detections[3].scores >= 0.3]
-show_boxes(samples[3][0], sure.boxes, sure.labels, sure.scores, SIGN_CLASSES, title="What it says about one scene (score at least 0.3)")
+title = "What it says about one scene (score at least 0.3)"
+show_boxes(samples[3][0], sure.boxes, sure.labels, sure.scores, SIGN_CLASSES, title=title)
 
 # %%
 images = [
@@ -463,7 +445,7 @@ def class_curve(images, label, threshold):
         num_truths += int(mine.sum())
     if num_truths == 0:
         return None
-    order = rank(np.concatenate(scores))  # all images together: a sure mistake anywhere counts against every hit
+    order = rank(np.concatenate(scores))  # all images together
     return pr_curve(np.concatenate(right)[order], num_truths)
 
 
@@ -474,8 +456,9 @@ def class_ap(images, label, threshold):
     return float("nan") if curve is None else ap_at_points(*curve, np.linspace(0, 1, 101))
 
 
+print("AP at IoU 0.5, 0.75, 0.95")
 for label in (0, 3, 9):
-    print(f"{SIGN_CLASSES[label]:>12}", [round(class_ap(images, label, t), 2) for t in (0.5, 0.75, 0.95)], "at IoU 0.5, 0.75, 0.95")
+    print(f"{SIGN_CLASSES[label]:>12}", [round(class_ap(images, label, t), 2) for t in (0.5, 0.75, 0.95)])
 
 # %% [markdown]
 # A stricter threshold asks for better boxes. Which threshold is the right one? COCO's answer: ten of them, 0.50, 0.55, ..., 0.95, and the mean. That is **AP@[.50:.95]**, for many simply "AP"; "AP50" is the one at 0.5.
@@ -488,7 +471,7 @@ for label in (0, 3, 9):
 
 # %% exercise="20.coco_map"
 def coco_map(images, num_classes):
-    """images as above -> AP@[.50:.95], the mean over 10 thresholds and all classes that have an object."""
+    """images as above -> AP@[.50:.95]: the mean over 10 thresholds and the classes that have an object."""
     ### BEGIN SOLUTION
     thresholds = np.linspace(0.5, 0.95, 10)
     table = np.array([[class_ap(images, label, t) for label in range(num_classes)] for t in thresholds])
@@ -510,14 +493,12 @@ band("AP of the shipped detector", result.summary["AP"], at_least=0.5)
 # > **Myth**: *"AP@[.50:.95] weighs strict thresholds more."* It is a plain mean; every threshold weighs a tenth. Measured:
 
 # %%
-per_threshold = np.array([np.nanmean([class_ap(images, label, t) for label in range(16)]) for t in np.linspace(0.5, 0.95, 10)])
+thresholds = np.linspace(0.5, 0.95, 10)
+table = np.array([[class_ap(images, label, t) for label in range(16)] for t in thresholds])
+per_threshold = np.nanmean(table, axis=1)
 print(per_threshold.round(3))
-print(
-    "plain mean",
-    per_threshold.mean().round(6),
-    " weighted by threshold",
-    np.average(per_threshold, weights=np.linspace(0.5, 0.95, 10)).round(6),
-)
+print("plain mean           ", per_threshold.mean().round(6))
+print("weighted by threshold", np.average(per_threshold, weights=thresholds).round(6))
 assert abs(per_threshold.mean() - by_hand) < 1e-9
 
 # %% [markdown]
@@ -552,17 +533,21 @@ def reference_evaluation(result):
 # %%
 reference = reference_evaluation(result)
 if reference is None:
-    print("pycocotools is not installed here (pip install pycocotools); the tests of coursekit run this on 300 random problems")
+    print("pycocotools is not installed here; coursekit's own tests do this on 300 random problems")
 else:
-    print("largest difference in precision:", np.abs(reference.eval["precision"] - result.precision).max())
-    print("largest difference in the twelve numbers:", np.abs(reference.stats - list(result.summary.values())).max())
-    assert (reference.eval["precision"] == result.precision).all()
+    cells = np.abs(reference.eval["precision"] - result.precision)
+    numbers = np.abs(reference.stats - list(result.summary.values()))
+    print("largest difference in precision:", cells.max(), " in the twelve numbers:", numbers.max())
+    assert max(cells.max(), numbers.max()) == 0
 
 # %% [markdown]
-# Why then did *yours* agree only to 1e-9? One detail. pycocotools divides by `tp + fp + 2.2e-16`, so that 0 / 0 cannot happen. A perfect precision is then a hair below 1:
+# And *yours*? Perhaps equal as well, perhaps off in the last bit. pycocotools divides by `tp + fp + 2.2e-16`, so that 0 / 0 cannot happen. So a detector without a single mistake gets a hair less than 1:
 
 # %%
-print(1 / (1 + 0 + np.spacing(1)))
+one = images[0]
+perfect = one | {"boxes": one["truth"], "labels": one["truth_labels"], "scores": np.ones(len(one["truth"]))}
+print("yours     ", coco_map([perfect], 16))
+print("COCO's way", evaluate_samples(targets[:1], [perfect], SIGN_CLASSES).summary["AP"])
 
 # %% [markdown]
 # ✂ *50 minutes*
@@ -573,26 +558,28 @@ print(1 / (1 + 0 + np.spacing(1)))
 
 # %%
 for name, value in result.summary.items():
-    print(f"{name:>6} {value:6.3f}" + ("   (-1: there is no object of that kind)" if value == -1 else ""))
+    print(f"{name:>6} {value:6.3f}", "(-1: there is no object of that kind)" if value == -1 else "")
 
 # %% [markdown]
 # **Areas** (면적). Small is up to 32 · 32 = 1024 square pixels, large from 96 · 96. The area is the one in the annotation: in COCO that of the *mask* (마스크), smaller than the box.
 
 # %%
-predict("20.q4", "An object has an area of exactly 1024. Is it small or medium?", ["small", "medium", "both", "neither"])
+choices = ["small", "medium", "both", "neither"]
+predict("20.q4", "An object has an area of exactly 1024. Is it small or medium?", choices)
 
 
 # %%
 def small_case(truth, said, **fields):
     """Evaluate one image of one class: boxes in xyxy, said as (box, score)."""
-    target = {"boxes": np.array(truth, float), "labels": np.zeros(len(truth), int)} | fields
-    prediction = {"boxes": np.array([b for b, _ in said], float), "scores": [s for _, s in said], "labels": np.zeros(len(said), int)}
+    target = {"boxes": truth, "labels": [0] * len(truth)} | fields
+    boxes, scores = zip(*said)
+    prediction = {"boxes": boxes, "scores": scores, "labels": [0] * len(said)}
     return evaluate_samples([target], [prediction], ["thing"]).summary
 
 
 square = small_case([[0, 0, 32, 32]], [([0, 0, 32, 32], 0.9)])
 print({name: round(square[name], 3) for name in ("APs", "APm", "APl")})
-reveal("20.q4", answer=2, because="the ranges are closed at both ends: such an object counts twice, in APs and in APm.")
+reveal("20.q4", answer=2, because="the ranges are closed at both ends: it counts twice.")
 
 # %% [markdown]
 # What about a *wrong* detection? If it lies outside the range it is ignored; else a huge false alarm would spoil APs. So APs and APl can both be high while AP is low.
@@ -603,9 +590,10 @@ reveal("20.q4", answer=2, because="the ranges are closed at both ends: such an o
 # %%
 single, crowd = [0, 0, 10, 10], [20, 20, 80, 80]
 inside = [([22 + 9 * n, 30, 30 + 9 * n, 60], 0.9) for n in range(5)]
+said = [*inside, (single, 0.5)]
 for name, flag in (("marked as a crowd", 1), ("marked as an object", 0)):
-    print(f"{name:>20}: AP50 {small_case([single, crowd], [*inside, (single, 0.5)], iscrowd=[0, flag])['AP50']:.3f}")
-print(f"{'deleted':>20}: AP50 {small_case([single], [*inside, (single, 0.5)])['AP50']:.3f}")
+    print(f"{name:>20}: AP50 {small_case([single, crowd], said, iscrowd=[0, flag])['AP50']:.3f}")
+print(f"{'deleted':>20}: AP50 {small_case([single], said)['AP50']:.3f}")
 
 # %% [markdown]
 # Deleting crowds from your annotations "because they are no real objects" costs you every detection inside. Pascal VOC has the mark `difficult` for the same purpose.
@@ -628,9 +616,10 @@ def trapezoids(recall, precision):
     return float(np.trapezoid(np.interp(HUNDRED, x, y), HUNDRED))
 
 
+rounded = HUNDRED.astype(np.float32)
 conventions = {
     "COCO (pycocotools): 101 points": lambda r, p: ap_at_points(r, p, HUNDRED),
-    "torchmetrics 1.9: 101 points kept as float32": lambda r, p: ap_at_points(r, p, HUNDRED.astype(np.float32)),
+    "torchmetrics 1.9: 101 points kept as float32": lambda r, p: ap_at_points(r, p, rounded),
     "VOC 2007: 11 points": lambda r, p: ap_at_points(r, p, ELEVEN),
     "VOC 2010, Padilla, Cartucho: area": ap_area,
     "YOLOv5 and v8: trapezoids": trapezoids,
@@ -638,7 +627,9 @@ conventions = {
 
 # %%
 predict(
-    "20.q5", "Five tools, the same matches. How much do their AP50 differ at most?", ["not at all", "by about 0.001", "by 0.005 or more"]
+    "20.q5",
+    "Five tools, the same matches. How much do their AP50 differ at most?",
+    ["not at all", "by less than 0.001", "by more than 0.001"],
 )
 
 # %%
@@ -647,32 +638,44 @@ tools = {name: np.mean([ap(*curve) for curve in curves]) for name, ap in convent
 for name, value in tools.items():
     print(f"{value:.5f}  {name}")
 spread = max(tools.values()) - min(tools.values())
-reveal("20.q5", answer=2, because=f"here {spread:.4f}, and nobody made a mistake. That is more than many papers gain.")
+reveal("20.q5", answer=2, because=f"here {spread:.4f}: more than many papers gain.")
 band("spread of the five", spread, at_least=0.002)
 
 # %% [markdown]
-# The second of them is a *bug*, and a beautiful one: 0.1 as float32 is 0.10000000149, so a recall of exactly 1/10 no longer reaches its point. On few images that costs visibly; passing float64 points mends it.
-#
-# The sum is only half of the disagreement. The other half is what is matched:
+# The second of them is a *bug*, and a beautiful one: 0.1 as float32 is 0.10000000149, so a recall of exactly 1/10 no longer reaches its point. With ten objects in a class you see it:
 
 # %%
-from coursekit.metrics.inputs import from_samples, with_inclusive_corners
-from coursekit.metrics.voc import voc_evaluate
-
-inputs = from_samples(targets, detections, SIGN_CLASSES)
-kept = [d[d.scores >= 0.25] for d in detections]
-rules = {
-    "COCO's matching, area": tools["VOC 2010, Padilla, Cartucho: area"],
-    "VOC's matching: only the best truth": voc_evaluate(inputs, "voc2010").mAP,
-    "VOC's, and pixels counted (+1)": voc_evaluate(with_inclusive_corners(inputs), "voc2010").mAP,
-    "COCO's AP50": result.summary["AP50"],
-    "COCO's AP50, scores below 0.25 dropped first": evaluate_samples(targets, kept, SIGN_CLASSES).summary["AP50"],
-}
-for name, value in rules.items():
-    print(f"{value:.5f}  {name}")
+ten = pr_curve(np.array([1] + [0] * 9 + [1] * 9, dtype=bool), num_truths=10)
+for name in list(conventions)[:2]:
+    print(f"{conventions[name](*ten):.5f}  {name}")
 
 # %% [markdown]
-# Dropping low scores first is the most common way to lose AP without noticing: it cuts off the end of the curve, where recall is. Evaluate with a threshold near 0.001 to 0.01; use 0.25 or more when you *show* pictures.
+# The sum is only half of the disagreement. The other half is what is matched. On the seven images, Pascal VOC's habit of counting pixels (a box from 3 to 3 is 1 wide: "+1") makes two points of AP:
+
+# %%
+for name, plus_one in (("pixels counted (+1), as published", True), ("widths as right - left", False)):
+    table = match_table(seven, threshold=0.3, plus_one=plus_one)
+    print(f"{ap_area(*pr_curve(np.array([row.right for row in table]), num_truths)):.4f}  {name}")
+
+# %% [markdown]
+# And VOC lets a prediction try *only* the truth that it overlaps most. If that is taken, it is wrong, though the next would do. COCO tries the next:
+
+# %%
+truth, boxes = [[0, 0, 10, 10], [0, 0, 10, 14]], [[0, 0, 10, 11], [0, 0, 10, 10]]
+crossed = {"1": {"truth": truth, "boxes": boxes, "scores": [0.9, 0.8]}}
+for name, only_best in (("COCO", False), ("VOC", True)):
+    print(f"{name:>5}:", [(row.right, row.why) for row in match_table(crossed, only_best=only_best)])
+
+# %% [markdown]
+# One more, and everybody does it once: a confidence threshold *before* the evaluation.
+
+# %%
+kept = [d[d.scores >= 0.25] for d in detections]
+for name, some in (("all detections", detections), ("scores below 0.25 dropped first", kept)):
+    print(f"{evaluate_samples(targets, some, SIGN_CLASSES).summary['AP50']:.4f}  {name}")
+
+# %% [markdown]
+# Dropping low scores cuts off the end of the curve, where recall is. Evaluate with a threshold near 0.001 to 0.01; use 0.25 or more when you *show* pictures.
 #
 # Measured on a larger, made-up problem (5,000 images, 80 classes, AP 0.471), in points of AP · 100:
 #
@@ -705,7 +708,10 @@ for name, value in rules.items():
 
 # %% exercise="20.error_type"
 def error_type(iou, same, taken):
-    """One wrong prediction. (G,) arrays over the truths of its image: IoU; is it of its class; has a better one got it -> the type."""
+    """One wrong prediction, as (G,) arrays over the truths of its image -> its type.
+
+    iou: with this truth; same: the truth is of its class; taken: a better prediction has the truth.
+    """
     ### BEGIN SOLUTION
     if iou[same & taken].max(initial=0.0) >= 0.5:
         return "duplicate"
@@ -736,7 +742,7 @@ pictures.show_errors(report)
 # %%
 worst = max(report.cost, key=report.cost.get)
 print(f"AP50 {report.ap:.3f}; mending {worst} alone would add {report.cost[worst]:.3f}")
-reveal("20.q6", answer=1, because="it finds the signs and draws good boxes. It cannot tell some of them apart.")
+reveal("20.q6", answer=1, because="it finds the signs and draws good boxes, but cannot tell some of them apart.")
 
 # %% [markdown]
 # Which ones? The **confusion matrix** (혼동 행렬) pairs predictions (score at least 0.25) with truths whatever their class. Rows are predicted, columns true; background is what was made up (last column) or overlooked (last row).

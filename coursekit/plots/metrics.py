@@ -75,7 +75,7 @@ def draw_match_table(ax, rows: Sequence[Row], faded_from: int | None = None) -> 
 
 def show_match_table(rows: Sequence[Row], title: str = "Match table") -> Figure:
     """The whole table as a picture."""
-    figure, ax = plt.subplots(figsize=(8.6, 0.6 + 0.235 * (len(rows) + 1)), layout="constrained")
+    figure, ax = plt.subplots(figsize=(8.6, 0.5 + 0.2 * (len(rows) + 1)), layout="constrained")
     draw_match_table(ax, rows)
     ax.set_title(title)
     verdicts = "; ".join(f"number {n}, score {r.score:.2f}: {'right' if r.right else 'wrong'}, {r.why}" for n, r in enumerate(rows, 1))

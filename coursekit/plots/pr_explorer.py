@@ -57,7 +57,7 @@ def explorer_picture(rows: Sequence[Row], num_truths: int, confidence: float) ->
     """The match table with the rest in grey, and the curve as far as it has grown."""
     state = at_confidence(rows, num_truths, confidence)
     figure, (left, right) = plt.subplots(
-        1, 2, figsize=(12.4, 0.9 + 0.225 * (len(rows) + 1)), layout="constrained", gridspec_kw={"width_ratios": [8, 4.4]}
+        1, 2, figsize=(12.4, max(3.6, 0.8 + 0.2 * (len(rows) + 1))), layout="constrained", gridspec_kw={"width_ratios": [8, 4.4]}
     )
     draw_match_table(left, rows, faded_from=state.kept)
     right.plot([row.recall for row in rows], [row.precision for row in rows], ":", color="#bbbbbb", linewidth=1)

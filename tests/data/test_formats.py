@@ -182,6 +182,19 @@ class TestWriting:
             write_dataset(tiny, tmp_path / "out", format, split=split)
 
 
+def test_the_reference_evaluator_reads_what_we_write(tmp_path, tiny):
+    coco = pytest.importorskip("pycocotools.coco")
+    write_dataset(tiny, tmp_path / "out", "coco")
+    truth = coco.COCO(str(tmp_path / "out" / "annotations" / "instances_train.json"))
+    assert sorted(truth.getAnnIds()) == [1, 2]  # an id of 0 would read as "unmatched"
+    assert truth.loadCats(truth.getCatIds()) == [
+        {"id": 1, "name": "b", "supercategory": "object"},
+        {"id": 2, "name": "a", "supercategory": "object"},
+    ]
+    assert [entry["bbox"] for entry in truth.loadAnns(truth.getAnnIds(imgIds=[1]))] == [[0, 0, 8, 8], [2, 2, 4, 4]]
+    assert truth.getAnnIds(imgIds=[2]) == []
+
+
 class TestFinding:
     def test_nothing_there(self, tmp_path):
         (tmp_path / "a" / "b").mkdir(parents=True)

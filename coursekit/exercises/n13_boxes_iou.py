@@ -222,6 +222,11 @@ def giou_with_nan(boxes1, boxes2):
     return _giou(boxes1, boxes2, lambda shared, union, hull: (hull - union) / hull)
 
 
+def giou_with_nan_in_the_iou(boxes1, boxes2):
+    shared, union = blocks._intersection_and_union(boxes1, boxes2)
+    return shared / union + giou_with_nan(boxes1, boxes2) - _divide(shared, union)
+
+
 giou = Exercise(
     name="13.giou",
     reference=blocks.generalized_box_iou,
@@ -264,6 +269,12 @@ giou = Exercise(
             "zero-by-zero",
             wrong=giou_with_nan,
             hint="Two points on one line have a hull without area: 0 / 0 is NaN. Nothing is empty there, so nothing is taken off.",
+        ),
+        Misconception(
+            "zero-by-zero-twice",
+            wrong=giou_with_nan_in_the_iou,
+            hint="Two divisions here can be 0 / 0: shared / union for two boxes without area, and "
+            "(hull - union) / hull where the hull has none. Both count as 0. Your box_iou knows the first one already.",
         ),
     ],
     hints=[

@@ -18,9 +18,20 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe 
 
 
 def draw_box(
-    ax, box, name: str = "", color: str = BLUE, style: str = "-", width: float = 2, hatch: str | None = None, at_end: bool = False
+    ax,
+    box,
+    name: str = "",
+    color: str = BLUE,
+    style: str = "-",
+    width: float = 2,
+    hatch: str | None = None,
+    at_end: bool = False,
+    line: int = 0,
 ) -> None:
-    """One box as a rectangle with its name in the left upper corner (`at_end`: the right lower one); a box without area is a cross."""
+    """One box as a rectangle with its name in the left upper corner (`at_end`: the right lower one).
+
+    A box without area is a cross. `line`: how many lines below the corner the name stands, where another box has its name there.
+    """
     x1, y1, x2, y2 = (float(v) for v in box)
     ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linestyle=style, linewidth=width, hatch=hatch))
     if x1 == x2 or y1 == y2:
@@ -29,7 +40,7 @@ def draw_box(
         place = (
             {"xy": (x2, y2), "xytext": (-3, 3), "ha": "right", "va": "bottom"}
             if at_end
-            else {"xy": (x1, y1), "xytext": (3, -3), "va": "top"}
+            else {"xy": (x1, y1), "xytext": (3, -3 - 12 * line), "va": "top"}
         )
         paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5}  # lines of other boxes may run beneath
         ax.annotate(name, textcoords="offset points", color=color, fontsize=9, fontweight="bold", bbox=paper, **place)
@@ -188,10 +199,12 @@ def kept_of_a_case(boxes: Tensor, scores: Tensor, expected: Tensor, got, labels:
 def show_kept(ax, boxes: Tensor, scores: Tensor, kept: Sequence[int], title: str, labels: Tensor | None = None) -> None:
     """Boxes that stay with a solid line and their number and score, those that go dotted and thin."""
     frame(ax, boxes, title)
+    named: dict[tuple, int] = {}
     for index in [i for i in range(len(boxes)) if i not in kept] + list(kept):
-        stays = index in kept
-        name = f"#{index}  {scores[index]:.2f}" + (f"  c{labels[index]}" if labels is not None else "")
-        draw_box(ax, boxes[index], name if stays else f"#{index}", BLUE if stays else GREY, "-" if stays else ":", 2.2 if stays else 1.2)
+        stays, corner = index in kept, tuple(boxes[index, :2].tolist())
+        name = f"#{index} {scores[index]:.2f}" + (f" c{labels[index]}" if labels is not None else "") if stays else f"#{index}"
+        line = named[corner] = named.get(corner, -1) + 1  # boxes that share a corner write their names below each other
+        draw_box(ax, boxes[index], name, BLUE if stays else GREY, "-" if stays else ":", 2.2 if stays else 1.2, line=line)
 
 
 def _numbers(box) -> str:

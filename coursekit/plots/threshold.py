@@ -23,7 +23,8 @@ class Tally:
     false_alarms: int
 
     def __str__(self):
-        return f"{self.kept} boxes kept: {self.found} found, {self.missed} missed, {self.false_alarms} false alarms"
+        kept = f"{self.kept} box{'' if self.kept == 1 else 'es'} kept"
+        return f"{kept}: {self.found} found, {self.missed} missed, {self.false_alarms} false alarms"
 
 
 def keep(detections: Detections, threshold: float) -> Detections:
@@ -103,13 +104,14 @@ def drag_threshold(image: Tensor, detections: Detections, target: dict, classes:
 
         slider = ipywidgets.FloatSlider(start, min=0.01, max=0.99, step=0.01, description="threshold", layout={"width": "500px"})
         picture, words = render(start)
-        shown, line = ipywidgets.Image(value=picture, format="png"), ipywidgets.HTML(words)
+        shown = ipywidgets.Image(value=picture, format="png", layout={"width": "480px"})  # without a width it grows with the window
+        line = ipywidgets.HTML(words)
 
         def moved(change):
             shown.value, line.value = render(change["new"])
 
         slider.observe(moved, names="value")
-        return ipywidgets.VBox([slider, line, shown])
+        return ipywidgets.VBox([slider, line, shown], layout={"align_items": "flex-start"})
 
     words = f"{len(detections)} boxes; at threshold {start:.2f}: {tally(detections, target['boxes'], target['labels'], start)}"
     return Live(make_widget, threshold_picture(image, detections, target, classes), words)

@@ -86,5 +86,5 @@ def test_dragging_changes_the_picture_and_the_words(monkeypatch):
     slider, words, picture = shown.make_widget().children
     before = picture.value
     slider.value = 0.85
-    assert words.value == "threshold 0.85: 1 boxes kept: 1 found, 1 missed, 0 false alarms"
+    assert words.value == "threshold 0.85: 1 box kept: 1 found, 1 missed, 0 false alarms"
     assert picture.value != before

@@ -30,7 +30,8 @@ def open_data(data: str, split: str):
         lengths = {"train": 2000, "val": 200, "test": 500}
         if split not in lengths:
             raise ValueError(f"split of signs must be one of {', '.join(lengths)}, got {split!r}")
-        return SignScenes(lengths[split], seed=list(lengths).index(split))
+        scenes = SignScenes(lengths[split], seed=list(lengths).index(split))
+        return scenes if split == "train" else CachedDataset(scenes, (scenes.size, scenes.size))  # measured again and again: draw it once
     from ..data.formats import read_dataset
 
     return FolderDataset(read_dataset(data, split))

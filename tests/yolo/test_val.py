@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+
+from coursekit.boxes import box_iou
+from coursekit.detections import Detections
+from coursekit.metrics.detection import evaluate_samples
+from coursekit.yolo import YOLO, load_shipped, predict
+from coursekit.yolo.predict import input_size
+from coursekit.yolo.val import confusion, curves
+
+
+def truth(*rows):
+    """Rows of x1, y1, x2, y2, label."""
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
+    return {"boxes": table[:, :4], "labels": table[:, 4].long()}
+
+
+def found(*rows):
+    """Rows of x1, y1, x2, y2, label, score."""
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 6)
+    return Detections(table[:, :4], table[:, 5], table[:, 4].long())
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "expected"),
+    [
+        (truth(), found(), []),
+        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 10, 0, 0.9]), [(0, 0)]),
+        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 10, 1, 0.9]), [(1, 0)]),  # a wrong name, and neither missed nor invented
+        (truth([0, 0, 10, 10, 1]), found(), [(2, 1)]),  # missed
+        (truth(), found([0, 0, 10, 10, 1, 0.9]), [(1, 2)]),  # invented
+        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 10, 0, 0.2]), [(2, 0)]),  # too unsure to count
+        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 4, 0, 0.9]), [(2, 0), (0, 2)]),  # IoU .4: missed here, invented there
+        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 8, 1, 0.9], [0, 0, 10, 10, 0, 0.3]), [(0, 0), (1, 2)]),  # the better overlap first
+    ],
+    ids=["nothing", "right", "wrong name", "missed", "invented", "unsure", "badly placed", "two for one"],
+)
+def test_confusion_by_hand(target, said, expected):
+    counts = np.zeros((3, 3), dtype=np.int64)
+    for row, column in expected:
+        counts[row, column] += 1
+    assert confusion([target], [said], 2).tolist() == counts.tolist()
+
+
+def test_curves_are_plain_and_agree_with_the_metric():
+    targets = [truth([0, 0, 10, 10, 0], [20, 20, 40, 40, 0])]
+    result = evaluate_samples(targets, [found([0, 0, 10, 10, 0, 0.9], [60, 60, 70, 70, 0, 0.5])], ["a", "b"])
+    content = curves(result, ["a", "b"])
+    assert len(content["recall"]) == 101
+    assert content["classes"]["a"]["AP50"] == pytest.approx(result.summary["AP50"])
+    assert content["classes"]["a"]["precision"][0] == pytest.approx(1)
+    assert content["classes"]["a"]["precision"][100] == 0
+    assert content["classes"]["a"]["confidence"][10] == pytest.approx(0.9)
+    assert content["classes"]["b"]["AP50"] == -1  # there is no b: undefined, not 0
+
+
+@pytest.mark.parametrize(
+    ("size", "imgsz", "expected"),
+    [
+        ((480, 640), 320, (256, 320)),
+        ((640, 480), 320, (320, 256)),
+        ((100, 100), 320, (320, 320)),
+        ((10, 1000), 320, (32, 320)),
+        ((7, 7), 33, (64, 64)),
+    ],
+)
+def test_the_canvas_by_hand(size, imgsz, expected):
+    assert input_size(size, imgsz) == expected
+
+
+def test_images_of_other_kinds_are_named():
+    model = YOLO(1)
+    with pytest.raises(ValueError, match=r"images\[1\] must be uint8 of shape \(3, H, W\), got torch.float32 \(3, 8, 8\)"):
+        predict(model, [torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8)])
+
+
+def test_no_images_no_answers():
+    assert predict(YOLO(1), []) == []
+
+
+def test_predict_leaves_the_mode_alone():
+    model = YOLO(1).train()
+    predict(model, [torch.zeros(3, 32, 32, dtype=torch.uint8)])
+    assert model.training
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_shipped()
+
+
+def test_the_shipped_detector_finds_signs_of_any_image_size_in_their_own_pixels(shipped):
+    from coursekit.data.signs import SIGN_CLASSES, SignScenes
+
+    assert shipped.classes == SIGN_CLASSES
+    image, target = SignScenes(1, seed=12)[0]
+    double = torch.nn.functional.interpolate(image[None], scale_factor=2)[0]
+    wide = torch.nn.functional.pad(image, (0, 100), value=114)
+    one, two, three = predict(shipped, [image, double, wide], confidence=0.4)
+    assert len(one) >= 1
+    torch.testing.assert_close(one.boxes[:1] * 2, two.boxes[:1], atol=6, rtol=0)
+    assert (three.boxes[:, 2] <= 356).all()
+    assert box_iou(one.boxes[:1], target["boxes"]).max() > 0.7
+
+
+def test_the_shipped_detector_is_small():
+    from coursekit.resources import resource
+
+    assert resource("signs_n.safetensors").stat().st_size < 4e6
+    assert "held-out scenes" in resource("signs_n.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_the_shipped_detector_is_as_good_as_its_card_says(shipped):
+    """If the drawing of signs has changed, measure again: python -m coursekit.yolo.pretrained --measure."""
+    import re
+
+    from coursekit.data.signs import SignScenes
+    from coursekit.resources import resource
+    from coursekit.yolo import validate
+
+    promised = float(re.search(r"\*\*AP ([\d.]+)", resource("signs_n.md").read_text(encoding="utf-8")).group(1))
+    measured = validate(shipped, SignScenes(150, seed=101)).summary["AP"]  # the first 150 of the 500
+    assert measured == pytest.approx(promised, abs=0.05)

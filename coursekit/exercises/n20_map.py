@@ -96,12 +96,12 @@ match_detections = Exercise(
     misconceptions=[
         Misconception(
             "reuse",
-            wrong=_match_with(reuse=True),
+            wrong=_match_with(reuse=True, first=True),  # as people write it: argmax
             hint="Two detections took the same truth. The first one has it; for the second it is gone. What remembers that?",
         ),
         Misconception(
             "only-the-best",
-            wrong=_match_with(only_best=True),
+            wrong=_match_with(only_best=True, first=True),
             hint="The truth with the highest IoU was taken, and you gave up. That is Pascal VOC's rule. COCO looks among those still free.",
         ),
         Misconception(
@@ -155,7 +155,7 @@ def rank_cases(generator):
 
 
 def rank_reversed(scores):
-    return np.argsort(scores, kind="stable")[::-1]
+    return np.argsort(scores)[::-1]
 
 
 def rank_ascending(scores):
@@ -218,7 +218,8 @@ def curve_cases(generator):
 
 def curve_over_found(right, num_truths):
     hits = np.cumsum(right)
-    return hits / max(hits[-1] if len(hits) else 0, 1), hits / np.arange(1, len(hits) + 1)
+    with np.errstate(invalid="ignore"):
+        return hits / right.sum(), hits / np.arange(1, len(hits) + 1)
 
 
 def curve_over_all_said(right, num_truths):

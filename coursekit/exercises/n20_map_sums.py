@@ -55,7 +55,7 @@ def points_only_reached(recall, precision, points):
 def points_interpolated(recall, precision, points):
     if not len(recall):
         return 0.0
-    return float(np.mean(np.interp(points, recall, precision, right=0.0)))
+    return float(np.mean(np.interp(points, recall, precision)))
 
 
 def points_looks_back(recall, precision, points):

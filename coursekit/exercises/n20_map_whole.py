@@ -219,6 +219,11 @@ def error_taken_is_ignored(iou, same, taken):
     return _error(iou, same, np.zeros_like(taken))
 
 
+def error_of_the_nearest(iou, same, taken):
+    nearest = iou == iou.max(initial=0.0)
+    return _error(iou[nearest][:1], same[nearest][:1], taken[nearest][:1])
+
+
 def error_background_below_half(iou, same, taken):
     return _error(iou, same, taken, near=0.5)
 
@@ -239,6 +244,11 @@ error_type = Exercise(
             "taken-ignored",
             wrong=error_taken_is_ignored,
             hint="The place and the class were right. What went wrong is that a better detection has that truth already: a duplicate.",
+        ),
+        Misconception(
+            "only-the-nearest",
+            wrong=error_of_the_nearest,
+            hint="You looked at the nearest truth alone. Each question looks at truths of its own kind: take the best IoU among those.",
         ),
         Misconception(
             "all-background",

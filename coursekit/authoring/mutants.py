@@ -14,12 +14,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from coursekit.authoring.mutate import Mutant, mutants
 from coursekit.authoring.solved import Solution, solutions_in
 from coursekit.exercises.core import Exercise, find
+from coursekit.machine import cpu_quota
 
 CACHE = Path("build/mutants")
 PATIENCE, STARTING = 30.0, 180.0  # seconds without a verdict before the process is killed; the first one waits for imports too
@@ -189,8 +191,8 @@ def report(paths: Sequence[Path], cache: Path = CACHE) -> bool:
     """Print the table; True if every notebook reaches 95 %."""
     good = True
     print(f"{'exercise':28} {'mutants':>8} {'rejected':>9} {'rate':>7} {'equivalent':>11}")
-    for path in paths:
-        scores = score_notebook(path, cache)
+    pool = ThreadPoolExecutor(min(2, cpu_quota()))
+    for path, scores in zip(paths, pool.map(lambda p: score_notebook(p, cache), paths), strict=True):
         for s in scores:
             print(f"{s.name:28} {s.total:8} {s.rejected:9} {s.rate:7.1%} {s.equivalent:11}", flush=True)
         whole = Score(

@@ -21,7 +21,9 @@ from coursekit.level import LEVELS
 from coursekit.machine import cpu_quota
 
 # seconds on two idle cores: quick and full, from the course's plan
-BUDGETS = {"00": (15, 15), "01": (15, 15), "13": (15, 15), "19": (75, 300), "20": (20, 40)}
+QUICK = [15, 15, 15, 15, 20, 25, 15, 30, 30, 45, 30, 40, 60, 15, 50, 40, 45, 60, 60, 75, 20, 60, 50, 60, 75]
+FULL = [15, 15, 20, 30, 30, 60, 15, 60, 120, 240, 120, 180, 240, 15, 180, 90, 180, 300, 300, 300, 40, 180, 180, 120, 300]
+BUDGETS = {f"{number:02}": both for number, both in enumerate(zip(QUICK, FULL, strict=True))}
 OTHERS = (60, 300)
 CELL_TIMEOUT = {"smoke": 120, "quick": 400, "full": 1200}
 

@@ -30,22 +30,36 @@ def describe(value: Any) -> str:
     """What kind of thing this is, in a learner's words."""
     if value is None:
         return "nothing (None)"
-    if isinstance(value, Tensor):
+    if is_a(value, Tensor):
+        value = plain(value)
         return f"a tensor of shape {tuple(value.shape)} and dtype {str(value.dtype).removeprefix('torch.')}"
-    if isinstance(value, np.ndarray):
+    if is_a(value, np.ndarray):
         return f"a NumPy array of shape {value.shape} and dtype {value.dtype}"
-    if isinstance(value, bool):
+    if type(value) is bool:
         return f"the truth value {value}"
-    if isinstance(value, (int, float)):
+    if type(value) in (int, float):
         return f"the number {value}"
-    if isinstance(value, (list, tuple, dict, str)):
-        name = {list: "list", tuple: "tuple", dict: "dict", str: "string"}.get(type(value), type(value).__name__)
+    if type(value) in (list, tuple, dict, str):
+        name = {list: "list", tuple: "tuple", dict: "dict", str: "string"}[type(value)]
         return f"a {name} of length {len(value)}"
     if isinstance(value, types.GeneratorType):
         return "a generator (its values are not computed yet; collect them in a list)"
     if isinstance(value, types.CoroutineType):
         return "a coroutine (write a plain def, without async)"
     return f"an object of type {type(value).__name__}"
+
+
+def is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
+    """isinstance by the object's real type: a `__class__` that lies is not believed."""
+    return issubclass(type(value), kind)
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The tensor under a subclass, whose own operators and properties get no say."""
+    if type(tensor) is Tensor:
+        return tensor
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor.as_subclass(tensor, torch.Tensor)
 
 
 def show(number: Any) -> str:
@@ -105,19 +119,18 @@ class Close:
         raise TypeError(f"an exercise cannot compare {describe(expected)}: return tensors, arrays, numbers, strings or containers of them")
 
     def _tensor(self, expected: Tensor, got: Any, where: str) -> str | None:
-        if not isinstance(got, Tensor):
+        if not is_a(got, Tensor):
             return f"{where}expected {describe(expected)}, got {describe(got)}{_missing_return(got)}"
-        with torch._C.DisableTorchFunctionSubclass():  # a subclass with operators of its own gets no say
-            if got.layout != torch.strided or got.is_meta or got.is_quantized:
-                return f"{where}expected an ordinary tensor, got one that is sparse, quantised or without values"
-            problem = self._dtype_and_shape(expected, got, where)
-            return problem or self._values(_to_numpy(expected), _to_numpy(got), where)
+        got = plain(got)
+        if got.layout != torch.strided or got.is_meta or got.is_quantized:
+            return f"{where}expected an ordinary tensor, got one that is sparse, quantised or without values"
+        return self._dtype_and_shape(expected, got, where) or self._values(_to_numpy(expected), _to_numpy(got), where)
 
     def _array(self, expected: np.ndarray, got: Any, where: str) -> str | None:
-        if not isinstance(got, np.ndarray):
-            hint = " (`.numpy()` turns a tensor into an array)" if isinstance(got, Tensor) else ""
+        if not is_a(got, np.ndarray):
+            hint = " (`.numpy()` turns a tensor into an array)" if is_a(got, Tensor) else ""
             return f"{where}expected {describe(expected)}, got {describe(got)}{hint}{_missing_return(got)}"
-        got = got.view(np.ndarray)
+        got = np.ndarray.view(got, np.ndarray)
         return self._dtype_and_shape(expected, got, where) or self._values(expected, got, where)
 
     def _dtype_and_shape(self, expected, got, where: str) -> str | None:
@@ -158,9 +171,11 @@ class Close:
         return close
 
     def _number(self, expected: Any, got: Any, where: str) -> str | None:
-        if isinstance(got, (Tensor, np.ndarray)) and got.ndim == 0:
-            got = _to_numpy(got)[()] if isinstance(got, Tensor) else got[()]
-        if type(got) not in (bool, int, float, complex) and not isinstance(got, np.generic):
+        if is_a(got, Tensor) and plain(got).ndim == 0:
+            got = _to_numpy(plain(got))[()]
+        elif type(got) is np.ndarray and got.ndim == 0:
+            got = got[()]
+        if type(got) not in (bool, int, float, complex) and type(got).__module__ != "numpy":
             return f"{where}expected the number {show(expected)}, got {describe(got)}{_missing_return(got)}"
         a, b = np.asarray(expected), np.asarray(got)
         if self.dtype != "any" and a.dtype.kind in "iu" and b.dtype.kind not in "iu":
@@ -171,8 +186,8 @@ class Close:
 
     def _exactly(self, expected: Any, got: Any, where: str) -> str | None:
         if isinstance(expected, (bool, np.bool_)):
-            if isinstance(got, Tensor) and got.ndim == 0 and got.dtype == torch.bool:
-                got = bool(_to_numpy(got))
+            if is_a(got, Tensor) and plain(got).ndim == 0 and plain(got).dtype == torch.bool:
+                got = bool(_to_numpy(plain(got)))
             same = type(got) in (bool, np.bool_) and bool(got) == bool(expected)
         else:
             same = type(got) is type(expected) and got == expected
@@ -182,8 +197,9 @@ class Close:
         return f"{where}expected {'nothing (None)' if expected is None else repr(expected)}, got {shown}{_missing_return(got)}"
 
     def _sequence(self, expected: Any, got: Any, where: str) -> str | None:
-        if not isinstance(got, (list, tuple)):
+        if not is_a(got, (list, tuple)):
             return f"{where}expected {describe(expected)}, got {describe(got)}{_missing_return(got)}"
+        got = [*(list if is_a(got, list) else tuple).__iter__(got)]
         if len(expected) != len(got):
             return f"{where}expected {len(expected)} items, got {len(got)}"
         for i, (a, b) in enumerate(zip(expected, got, strict=True)):
@@ -192,7 +208,7 @@ class Close:
         return None
 
     def _dict(self, expected: dict, got: Any, where: str) -> str | None:
-        if not isinstance(got, dict):
+        if not is_a(got, dict):
             return f"{where}expected {describe(expected)}, got {describe(got)}{_missing_return(got)}"
         theirs = list(dict.keys(got))
         if missing := [k for k in expected if k not in theirs]:

@@ -42,7 +42,10 @@ class Card:
                 label, block = row
                 first, *rest = block.split("\n")
                 indent = " " * (len(label) + 4)
-                lines += [f"  {label}: {first}", *(indent + line for line in rest)]
+                if rest and len(label) > 6:  # a long label would push the block far to the right
+                    lines += [f"  {label}:", *("    " + line for line in (first, *rest))]
+                else:
+                    lines += [f"  {label}: {first}", *(indent + line for line in rest)]
         return "\n".join(lines)
 
     def html(self) -> str:
@@ -57,12 +60,13 @@ class Card:
                 parts.append(f'<div style="margin-top:.25em">{code(row)}</div>')
             else:
                 label, block = (html.escape(part) for part in row)
-                parts.append(
-                    f'<div style="margin-top:.25em"><i>{label}</i><pre style="margin:0 0 0 1em;white-space:pre-wrap">{block}</pre></div>'
-                )
+                name = f'<div style="min-width:5.5em;opacity:.8">{label}</div>'
+                block = f'<pre style="margin:0;white-space:pre-wrap;flex:1;font-family:monospace">{block}</pre>'
+                parts.append(f'<div style="display:flex;gap:.8em;margin-top:.25em">{name}{block}</div>')
         if self.picture:
             data = base64.b64encode(self.picture).decode()
-            parts.append(f'<img alt="{html.escape(self.alternative)}" style="background:white" src="data:image/png;base64,{data}">')
+            style = "display:block;margin-top:.4em;background:white"
+            parts.append(f'<img alt="{html.escape(self.alternative)}" style="{style}" src="data:image/png;base64,{data}">')
         return "".join([*parts, "</div>"])
 
     def __repr__(self) -> str:
@@ -100,38 +104,49 @@ def show(card: Card) -> None:
         print(card.text())
 
 
-def brief(value: Any, limit: int = 700) -> str:
-    """A value as text: small ones whole, large ones by shape and beginning. An object whose repr fails is named by its type."""
+def brief(value: Any, limit: int = 700, depth: int = 3) -> str:
+    """A value as text: small ones whole, large ones by shape and beginning. An object of the learner's own class is named by its type."""
     with contextlib.suppress(ImportError):
         import numpy as np
         import torch
 
-        if isinstance(value, torch.Tensor):
-            return _tensor(value, torch, limit)
-        if isinstance(value, np.ndarray):
+        from coursekit.exercises.compare import is_a, plain
+
+        if is_a(value, torch.Tensor):
+            return _tensor(plain(value).detach(), torch, limit)
+        if type(value) is np.ndarray:
             text = np.array2string(value, precision=4, threshold=64, edgeitems=2, separator=", ")
             return cut(f"array({text}, shape={value.shape}, dtype={value.dtype})", limit)
+    known = type(value).__module__.partition(".")[0] in ("builtins", "numpy", "torch", "coursekit", "pathlib")
     try:
+        if type(value) in (list, tuple, dict) and depth == 0:
+            return "..."
         if type(value) in (list, tuple):
-            inner = ",\n ".join(brief(v, limit // 4) for v in value[:6]) + (", ..." if len(value) > 6 else "")
+            inner = ",\n ".join(brief(v, limit // 4, depth - 1) for v in value[:6]) + (", ..." if len(value) > 6 else "")
             return f"[{inner}]" if type(value) is list else f"({inner})"
         if type(value) is dict:
-            return "{" + ",\n ".join(f"{k!r}: {brief(v, limit // 4)}" for k, v in list(value.items())[:8]) + "}"
-        return cut(repr(value), limit)
+            pairs = [f"{brief(k, 60, 1)}: {brief(v, limit // 4, depth - 1)}" for k, v in list(value.items())[:8]]
+            return "{" + ",\n ".join(pairs) + "}"
+        if known:
+            return cut(repr(value), limit)
     except Exception:
-        return f"an object of type {type(value).__name__}"
+        pass
+    return f"an object of type {type(value).__name__}"
 
 
 def _tensor(value, torch, limit: int) -> str:
     try:
-        with torch._C.DisableTorchFunctionSubclass():
-            value = value.detach()
-            if value.numel() > 64:
-                with torch._tensor_str.printoptions(precision=4, threshold=16, edgeitems=2):
-                    return cut(f"shape {tuple(value.shape)}, {value.dtype}: {value!r}", limit)
-            return cut(repr(value), limit)
+        if value.numel() > 64:
+            with torch._tensor_str.printoptions(precision=4, threshold=16, edgeitems=2):
+                return cut(_tight(f"shape {tuple(value.shape)}, {value.dtype}: {value!r}"), limit)
+        return cut(_tight(repr(value)), limit)
     except Exception:
-        return f"a tensor of shape {tuple(value.shape)}"
+        return "a tensor that cannot be shown"
+
+
+def _tight(text: str) -> str:
+    """Without the empty lines that torch puts between the blocks of a tensor of three dimensions and more: the brackets say as much."""
+    return "\n".join(line for line in text.split("\n") if line.strip())
 
 
 def cut(text: str, limit: int) -> str:

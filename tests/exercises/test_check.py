@@ -101,10 +101,10 @@ def test_a_picture_is_drawn_of_the_failing_case(overlap_exercise, monkeypatch):
     monkeypatch.setattr(display, "in_notebook", lambda: True)
     monkeypatch.setattr(display, "show", shown.append)
     object.__setattr__(overlap_exercise, "picture", lambda arguments, expected, got: plt.figure())
-    check(overlap_exercise, wrong)
+    assert check(overlap_exercise, wrong) is overlap_exercise.reference
     assert shown[0].picture.startswith(b"\x89PNG")
     assert "apart" in shown[0].alternative
-    assert '<img alt="' in shown[0].html()
+    assert '<img alt="apart: At [0] got' in shown[0].html()
 
 
 def test_a_picture_that_cannot_be_drawn_is_left_out(overlap_exercise, monkeypatch):
@@ -152,6 +152,10 @@ def test_colours_can_be_seen_on_light_and_dark(mood, background):
     assert (light + 0.05) / (dark + 0.05) >= 3
 
 
+SNAKE: list = []
+SNAKE.append(SNAKE)
+
+
 class Shy:
     def __repr__(self):
         raise RuntimeError
@@ -164,11 +168,12 @@ class Shy:
         (torch.arange(3), "tensor([0, 1, 2])"),
         (torch.zeros(100, 100), "shape (100, 100), torch.float32: tensor([[0., 0.,"),
         (Shy(), "an object of type Shy"),
+        (SNAKE, "[[[...]]]"),
         ([torch.ones(1), 2], "[tensor([1.]),\n 2]"),
         ("x" * 5000, "..."),
         ({"boxes": torch.ones(1)}, "{'boxes': tensor([1.])}"),
     ],
-    ids=["none", "small", "large", "shy", "list", "long", "dict"],
+    ids=["none", "small", "large", "shy", "snake", "list", "long", "dict"],
 )
 def test_values_are_shown_briefly(value, words):
     assert words in brief(value)

@@ -97,6 +97,29 @@ def test_what_differs_is_said(expected, got, words):
     assert words in Close().difference(expected, got)
 
 
+class Liar:
+    @property
+    def __class__(self):
+        return torch.Tensor
+
+
+class ShapeLiar(torch.Tensor):
+    @property
+    def shape(self):
+        return torch.Size([1])
+
+
+class LengthLiar(list):
+    def __len__(self):
+        return 1
+
+
+def test_lies_are_not_believed():
+    assert "an object of type Liar" in Close().difference(tensor(1.0), Liar())
+    assert "got shape (2,)" in Close().difference(tensor(1.0), torch.zeros(2).as_subclass(ShapeLiar))
+    assert "expected 1 items, got 2" in Close().difference([1], LengthLiar([1, 2]))
+
+
 def test_exact_allows_no_rounding_and_same_no_other_dtype():
     assert Exact().difference(tensor(1.0), tensor(1.0 + 1e-6)) is not None
     assert Exact().difference(tensor(NAN), tensor(NAN)) is None

@@ -50,6 +50,13 @@ def chw_reversed_channels(image):
     return images.to_chw(image).flip(0)
 
 
+def to_chw_picture(arguments, expected, got):
+    """The image that should come out beside the one that did."""
+    from coursekit.plots.tensors import show_expected
+
+    return show_expected([expected], [got])
+
+
 to_chw_exercise = Exercise(
     name="01.to_chw",
     reference=images.to_chw,
@@ -89,6 +96,7 @@ to_chw_exercise = Exercise(
         "The channels, old axis 2, come first; then the height, old axis 0; then the width. So: permute(2, 0, 1).",
     ],
     points=2,
+    picture=to_chw_picture,
 )
 
 
@@ -219,6 +227,10 @@ def normalise_over_columns(batch, mean, std):
     return (_scaled(batch) - mean) / std
 
 
+def normalise_over_columns_always_scaled(batch, mean, std):
+    return (batch / 255 - mean) / std
+
+
 def normalise_by_its_own_statistics(batch, mean, std):
     scaled = _scaled(batch)
     return (scaled - scaled.mean(dim=(-2, -1), keepdim=True)) / scaled.std(dim=(-2, -1), keepdim=True)
@@ -231,6 +243,11 @@ def normalise_one_number_for_all(batch, mean, std):
 def normalise_by_variance(batch, mean, std):
     return (_scaled(batch) - mean[:, None, None]) / std[:, None, None] ** 2
 
+
+WHICH_AXIS = (
+    "Broadcasting lines up the *last* axes, so your three numbers went to three columns instead of three channels. "
+    "What shape must `mean` have to stand beside (C, H, W)?"
+)
 
 normalise_exercise = Exercise(
     name="01.normalise",
@@ -254,12 +271,8 @@ normalise_exercise = Exercise(
             wrong=normalise_divides_first,
             hint="The order matters: first take the mean away, then divide. x / std - mean is not (x - mean) / std.",
         ),
-        Misconception(
-            "over-columns",
-            wrong=normalise_over_columns,
-            hint="Broadcasting lines up the *last* axes, so your three numbers went to three columns instead of three channels. "
-            "What shape must `mean` have to stand beside (C, H, W)?",
-        ),
+        Misconception("over-columns", wrong=normalise_over_columns, hint=WHICH_AXIS),
+        Misconception("over-columns-and-scaled-twice", wrong=normalise_over_columns_always_scaled, hint=WHICH_AXIS),
         Misconception(
             "own-statistics",
             wrong=normalise_by_its_own_statistics,

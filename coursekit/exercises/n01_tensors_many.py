@@ -14,8 +14,10 @@ def make_batch_cases(generator):
     def image(height, width, channels=3):
         return torch.randint(1, 200, (channels, height, width), generator=generator, dtype=torch.uint8)
 
-    yield "one image alone", ([image(2, 3)],)
-    yield "a wide one and a tall one", ([image(2, 5), image(4, 3)],)  # neither is the largest both ways
+    yield "one image alone", ([image(1, 3)],)
+    wide = torch.tensor([[[11, 12, 13]]], dtype=torch.uint8)
+    tall = torch.tensor([[[21], [22]]], dtype=torch.uint8)
+    yield "a wide one and a tall one, grey", ([wide, tall],)  # neither is the largest both ways
     yield "the larger one first", ([image(4, 4), image(2, 2)],)
     yield "all of one size", ([image(3, 2) for _ in range(3)],)
     yield "one channel", ([image(2, 2, 1), image(3, 1, 1)],)
@@ -75,6 +77,13 @@ def batch_channels_first(pictures):
     return _batch(pictures, _top_left).transpose(0, 1)
 
 
+def make_batch_picture(arguments, expected, got):
+    """The batch that should come out above the one that did."""
+    from coursekit.plots.tensors import show_expected
+
+    return show_expected(list(expected), list(got))
+
+
 make_batch_exercise = Exercise(
     name="01.make_batch",
     reference=images.make_batch,
@@ -119,6 +128,7 @@ make_batch_exercise = Exercise(
         "`batch = torch.zeros(N, C, H, W, dtype=torch.uint8)`, then for each image `batch[i, :, :h, :w] = image`.",
     ],
     points=3,
+    picture=make_batch_picture,
 )
 
 
@@ -274,6 +284,13 @@ def patches_filled_up(image, size, stride):
     return images.patches(torch.nn.functional.pad(image, (0, rest[1], 0, rest[0])), size, stride)
 
 
+def patches_picture(arguments, expected, got):
+    """The first row of patches that should come out above the one that did."""
+    from coursekit.plots.tensors import show_expected
+
+    return show_expected(list(expected[0, :6]), list(got[0, :6]))
+
+
 patches_exercise = Exercise(
     name="01.patches",
     reference=images.patches,
@@ -323,4 +340,5 @@ patches_exercise = Exercise(
         "Move the channels behind rows and columns with permute(1, 2, 0, 3, 4).",
     ],
     points=3,
+    picture=patches_picture,
 )

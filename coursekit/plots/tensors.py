@@ -150,6 +150,37 @@ def show_broadcast(a: Tensor, b: Tensor) -> Figure:
     )
 
 
+def show_expected(expected: list[Tensor], got: list[Tensor]) -> Figure | None:
+    """What should come out above what did, image by image, each pixel with its number where there is room.
+
+    Args:
+        expected: images (1 or 3, H, W) uint8.
+        got: likewise, from a learner.
+
+    Returns:
+        None where `got` holds something that cannot be shown as an image, such as (2, 3, 3) or floats beyond 1.
+    """
+    if not got or any(image.ndim != 3 or image.shape[0] not in (1, 3) or min(image.shape) == 0 for image in [*expected, *got]):
+        return None
+    columns = max(len(expected), len(got))
+    figure, axes = plt.subplots(2, columns, figsize=(1.7 * columns + 0.8, 3.6), layout="constrained", squeeze=False)
+    top = max(int(image.max()) for image in expected) or 1
+    for row, images, name in zip(axes, (expected, got), ("expected", "got"), strict=True):
+        for ax in row:
+            ax.set_axis_off()
+        for index, (ax, image) in enumerate(zip(row, images, strict=False)):
+            bright = (
+                (image.float() * (255 / top)).clamp(0, 255).to(torch.uint8)
+            )  # test images are dark: their largest number is shown white
+            ax.imshow(_shown(bright), cmap="gray", vmin=0, vmax=255)
+            ax.set_title(f"{name} [{index}]", fontsize=9)
+            if image.shape[0] == 1 and image.numel() <= 36:
+                for y, x in np.ndindex(*image.shape[1:]):
+                    light = bright[0, y, x] > 127
+                    ax.text(x, y, f"{image[0, y, x]:g}", ha="center", va="center", fontsize=8, color="black" if light else "white")
+    return set_alt(figure, f"Expected {[image.tolist() for image in expected]}, got {[image.tolist() for image in got]}.")
+
+
 def show_patches(cut: Tensor, title: str = "The image in patches") -> Figure:
     """Patches as `images.patches` gives them, each in its place, with a gap between.
 

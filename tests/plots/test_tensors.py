@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from coursekit.images import patches
-from coursekit.plots.tensors import show_broadcast, show_channels, show_jpeg, show_memory, show_patches, show_pixels, show_values
+from coursekit.plots.tensors import (
+    show_broadcast,
+    show_channels,
+    show_expected,
+    show_jpeg,
+    show_memory,
+    show_patches,
+    show_pixels,
+    show_values,
+)
 
 matplotlib.use("Agg")
 SMALL = torch.arange(18, dtype=torch.uint8).reshape(3, 2, 3)
@@ -62,6 +71,20 @@ def test_patches_stand_in_their_rows_and_columns():
     figure = show_patches(patches(SMALL.repeat(1, 2, 2), 2, 2))
     assert len(figure.axes) == 2 * 3
     assert figure.axes[0].get_ylabel() == "row 0"
+
+
+def test_expected_stands_above_got_with_numbers_and_the_largest_is_white():
+    figure = show_expected([torch.tensor([[[0, 50]]], dtype=torch.uint8)], [torch.tensor([[[50], [7]]], dtype=torch.uint8)])
+    above, below = figure.axes
+    assert (above.get_title(), below.get_title()) == ("expected [0]", "got [0]")
+    assert texts(above) == ["0", "50"]
+    assert texts(below) == ["50", "7"]
+    assert above.images[0].get_array().max() == 255
+
+
+@pytest.mark.parametrize("got", [[], [torch.zeros(2, 3, 4)], [torch.zeros(3, 4)], [torch.zeros(3, 0, 4)]])
+def test_an_answer_that_is_no_image_is_not_drawn(got):
+    assert show_expected([SMALL], got) is None
 
 
 def test_values_name_mean_and_spread_of_each_channel():

@@ -17,6 +17,7 @@ def csp_cases(generator):
         ("one bottleneck, wider than it came", 4, 6, 1),
         ("two bottlenecks, as wide as it came", 8, 8, 2),
         ("narrower than it came", 8, 4, 1),
+        ("an odd number of channels: half is rounded down", 4, 5, 1),
     ):
         yield label, (in_channels, out_channels, depth, torch.rand(2, in_channels, 4, 6, generator=generator) - 0.5)
 

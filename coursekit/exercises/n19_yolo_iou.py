@@ -24,6 +24,7 @@ def ciou_cases(generator):
     yield "same centre, other shape", pair([[0, 2, 8, 4]], [[3, 0, 5, 6]])  # only IoU and shape count
     yield "same centre, same shape, half the size", pair([[0, 0, 8, 4]], [[2, 1, 6, 3]])  # only IoU counts
     yield "apart on both axes", pair([[0, 0, 1, 3]], [[5, 6, 9, 8]])  # unclamped widths would multiply to a positive overlap
+    yield "a box without height, and the other way round", pair([[1, 2, 5, 2], [0, 0, 4, 4]], [[0, 0, 4, 4], [1, 2, 5, 2]])
     corners = torch.rand(2, 6, 2, 2, generator=generator).sort(dim=2).values * 60
     yield "random", tuple((corners + torch.tensor([[0.0], [2.0]])).flatten(2))
 
@@ -136,6 +137,13 @@ ciou_exercise = Exercise(
         "Add a small eps (1e-7) wherever you divide; the two lists may be empty.",
     ],
     points=4,
+    equivalent={
+        "eps = 2e-07": "any eps far below a pixel will do",
+        "eps = 5e-08": "any eps far below a pixel will do",
+        "iou = shared / (size1.prod(dim=1) + size2.prod(dim=1) - shared - eps)": "at union 0 the overlap is 0: 0 / -eps is 0",
+        "distance = apart.square().sum(dim=1) / (around.square().sum(dim=1) - eps)": "at a hull of 0 nothing is apart: 0 / -eps",
+        "alpha = (v / (1 - iou + v - eps)).detach()": "where the divisor is 0, v is 0 as well",
+    },
 )
 
 # --- soft suppression
@@ -149,12 +157,15 @@ def soft_nms_cases(generator):
         return boxes, torch.tensor(scores), torch.tensor(labels, dtype=torch.int64), sigma, floor
 
     yield "no boxes at all", case([], [], [])
+    yield "only one, and it starts at the floor", case([[0, 0, 4, 2]], [0.25], [0], 0.5, 0.25)
     yield "two that overlap by a third", case([[0, 0, 4, 2], [2, 0, 6, 2]], [0.9, 0.8], [0, 0])
     yield "the better one comes second", case([[0, 0, 4, 2], [1, 0, 5, 2]], [0.6, 0.8], [0, 0])
     yield "the same box of two classes", case([[0, 0, 4, 2], [0, 0, 4, 2]], [0.9, 0.8], [0, 1])
     yield "a chain: weakened twice, and overtaken", case([[0, 0, 8, 2], [1, 0, 9, 2], [6, 0, 14, 2]], [0.9, 0.8, 0.5], [0, 0, 0])
     yield "a harsher sigma", case([[0, 0, 4, 2], [2, 0, 6, 2]], [0.9, 0.8], [0, 0], 0.1)
     yield "weakened below the floor", case([[0, 0, 4, 2], [0, 0, 4, 2]], [0.9, 0.5], [0, 0], 0.5, 0.1)
+    exactly = float(torch.tensor(0.5) * torch.exp(-torch.tensor(1.0) / 0.5))
+    yield "weakened exactly to the floor", case([[0, 0, 4, 2], [0, 0, 4, 2]], [0.9, 0.5], [0, 0], 0.5, exactly)
     yield "one starts at the floor", case([[0, 0, 4, 2], [9, 0, 12, 2]], [0.9, 0.25], [0, 0], 0.5, 0.25)
     corners = torch.rand(8, 2, 2, generator=generator).sort(dim=1).values * 20
     scores = torch.randperm(8, generator=generator) * 0.1 + 0.15
@@ -243,4 +254,8 @@ soft_nms_exercise = Exercise(
         "Return all N new scores (also of those dropped) and the indices you took, in the order in which you took them.",
     ],
     points=3,
+    equivalent={
+        "best = torch.where(left, scores, -2.0).argmax()": "scores are never below 0, so any negative number loses",
+        "best = torch.where(left, scores, -0.5).argmax()": "scores are never below 0, so any negative number loses",
+    },
 )

@@ -44,6 +44,11 @@ def assign_cases(generator):
     yield "two of different class, apart", case([[2, 2, 26, 30], [34, 30, 62, 62]], [0, 2], 5)
     yield "two that overlap want the same cells", case([[4, 4, 44, 44], [20, 16, 60, 56]], [1, 2], 12)
     yield "one inside the other", case([[2, 2, 62, 62], [22, 22, 42, 42]], [0, 1], 9)
+    lost = case([[12, 12, 36, 44]], [2], 20)
+    lost[1][27] = torch.tensor(
+        [50.0, 2, 60, 9]
+    )  # its centre is inside, its box is nowhere near: alignment 0, and still chosen, since there is room
+    yield "a candidate that frames nothing, and room for it", lost
     for _ in range(3):
         corners = torch.rand(3, 2, generator=generator) * 30
         sizes = torch.rand(3, 2, generator=generator) * 24 + 10
@@ -164,6 +169,11 @@ assign_exercise = Exercise(
         "Then `torch.where(chosen, overlap, -1.0).max(dim=0)` settles the cells that two objects want, and shows which nobody wants.",
     ],
     points=5,
+    equivalent={
+        "pairs = complete_iou(truth_boxes.repeat_interleave(cells, dim=0), boxes.repeat(objects, 1))": "complete IoU is the same both ways",
+        "quality, owner = torch.where(chosen, overlap, -2.0).max(dim=0)": "any negative number stands for not chosen",
+        "quality, owner = torch.where(chosen, overlap, -0.5).max(dim=0)": "any negative number stands for not chosen",
+    },
 )
 
 # --- averaged weights
@@ -286,4 +296,7 @@ ema_exercise = Exercise(
         "Floating-point tensors: `mine.lerp_(new, 1 - d)`. The counter of batches is an integer: copy it.",
     ],
     points=3,
+    equivalent={
+        "for mine, new in zip(self.model.state_dict().values(), model.state_dict().values(), strict=False):": "a copy has as many tensors",
+    },
 )

@@ -375,15 +375,15 @@ except RuntimeError as error:
 
 
 # %% exercise="01.make_batch"
-def make_batch(pictures: list[Tensor]) -> Tensor:
+def make_batch(images: list[Tensor]) -> Tensor:
     """N images (C, H, W) -> (N, C, largest H, largest W): each at the top left, 0 elsewhere, same dtype."""
     ### BEGIN SOLUTION
-    channels = pictures[0].shape[0]
-    height = max(picture.shape[1] for picture in pictures)
-    width = max(picture.shape[2] for picture in pictures)
-    batch = torch.zeros(len(pictures), channels, height, width, dtype=pictures[0].dtype)
-    for i, picture in enumerate(pictures):
-        batch[i, :, : picture.shape[1], : picture.shape[2]] = picture
+    channels = images[0].shape[0]
+    height = max(image.shape[1] for image in images)
+    width = max(image.shape[2] for image in images)
+    batch = torch.zeros(len(images), channels, height, width, dtype=images[0].dtype)
+    for i, image in enumerate(images):
+        batch[i, :, : image.shape[1], : image.shape[2]] = image
     return batch
     ### END SOLUTION
 
@@ -576,10 +576,10 @@ print("std ", images.IMAGENET_STD)
 
 
 # %% exercise="01.normalise"
-def normalise(batch: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """(C, H, W) or (N, C, H, W), uint8 or float in 0..1 -> float: in 0..1, minus mean, divided by std."""
     ### BEGIN SOLUTION
-    scaled = batch if batch.is_floating_point() else batch / 255
+    scaled = images if images.is_floating_point() else images / 255
     return (scaled - mean[:, None, None]) / std[:, None, None]
     ### END SOLUTION
 

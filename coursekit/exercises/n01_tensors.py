@@ -245,7 +245,7 @@ def normalise_by_variance(batch, mean, std):
 
 
 WHICH_AXIS = (
-    "Broadcasting lines up the *last* axes, so your three numbers went to three columns instead of three channels. "
+    "Broadcasting lines up the last axes, so your three numbers went to three columns instead of three channels. "
     "What shape must `mean` have to stand beside (C, H, W)?"
 )
 

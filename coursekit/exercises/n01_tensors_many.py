@@ -223,7 +223,7 @@ pairwise_distance_exercise = Exercise(
         Misconception(
             "summed-over-points",
             wrong=distance_summed_over_points,
-            hint="You summed over the points of `points2`. The coordinates are the *last* axis of (N, M, D): sum over that one.",
+            hint="You summed over the points of `points2`. The coordinates are the last axis of (N, M, D): sum over that one.",
         ),
     ],
     hints=[
@@ -305,7 +305,7 @@ patches_exercise = Exercise(
         Misconception(
             "columns-first",
             wrong=patches_columns_first,
-            hint="result[0, 1] must be the patch to the *right* of result[0, 0]. Yours is the one below: rows come first.",
+            hint="result[0, 1] must be the patch to the right of result[0, 0]. Yours is the one below: rows come first.",
         ),
         Misconception(
             "on-their-side",

@@ -111,6 +111,7 @@ coco_map = Exercise(
     compare=Close(rtol=1e-7, atol=1e-9),
     points=4,
     allowed=[steps.class_ap],
+    equivalent={"thresholds = np.linspace(0.95, 0.5, 10)": "the same ten thresholds; a mean does not care about their order"},
     misconceptions=[
         Misconception(
             "only-at-half",
@@ -178,6 +179,8 @@ def error_cases(generator):
     yield "exactly 0.5 on another class", case((0.5, False, False))
     yield "exactly 0.1 near its truth", case((0.1, True, False))
     yield "exactly 0.1 near another class", case((0.1, False, False))
+    yield "just below 0.1, its class", case((0.09, True, False))
+    yield "just below 0.1, another class", case((0.09, False, False))
     yield "duplicate before classification", case((0.6, True, True), (0.9, False, False))
     yield "classification before localisation", case((0.4, True, False), (0.6, False, False))
     yield "localisation before both", case((0.2, True, False), (0.45, False, False))

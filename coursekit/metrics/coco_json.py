@@ -113,7 +113,7 @@ def _ids(rows: list[dict], field: str, name: str, annotations: list[dict], detec
     ids: dict[str, int | str] = {}
     for number, row in enumerate(rows):
         value = row.get(field)
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, np.integer) or (isinstance(value, float) and value.is_integer()):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError(f"{name}[{number}] must have an id that is a number or a string, got {value!r}")

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 
 from coursekit.metrics.coco_json import to_coco
@@ -57,7 +58,7 @@ def test_id_0_costs_pycocotools_a_true_positive(pycocotools):
 
 @pytest.mark.parametrize(
     ("in_images", "in_annotations", "in_detections"),
-    [(str, str, str), (str, int, int), (int, str, int), (int, int, str), (int, int, float)],
+    [(str, str, str), (str, int, int), (int, str, int), (int, int, str), (int, int, float), (np.int64, int, np.int64)],
 )
 def test_image_ids_may_be_text_or_numbers(in_images, in_annotations, in_detections):
     truth, found = files()

@@ -10,7 +10,7 @@
 # | three ways to write a box, five ways files do it, and the silent bugs in between | `box_convert` |
 # | how much two boxes agree: IoU, and what "0.5" really means | `box_iou` |
 # | why IoU cannot teach a box to move, and what can | `giou` |
-# | how a hundred boxes become three: confidence threshold and NMS | `nms`, `batched_nms` |
+# | how a hundred boxes become a few: confidence threshold and NMS | `nms`, `batched_nms` |
 # | which box found which object, and a first average precision | `simple_ap` |
 # | how to find a bug that raises no error | `tidy_up`, repaired |
 #
@@ -411,7 +411,7 @@ band("following IoU from afar: final IoU", curves["IoU from [4.0, 4.0]"][-1], at
 #
 # ✂ *50 minutes*
 #
-# ## 4. A hundred boxes become three
+# ## 4. Too many boxes
 #
 # No detector exists yet in this course (the first comes in 14), so we pretend: `pretend_detections` takes the truth and behaves like a middling
 # detector. Several boxes around each sign, each with a **confidence score** (신뢰도 점수); better boxes mostly surer; now and then a wrong class; a few false
@@ -803,6 +803,8 @@ band("with twins: what 0.5 gains over 0.1", curves["signs with a twin"][4] - cur
 band("alone: what 0.1 gains over 0.7", curves["signs that stand alone"][0] - curves["signs that stand alone"][6], at_least=0.05)
 
 # %% [markdown]
+# Could that be luck? With three other seeds of the pretended detector the best threshold was 0.1 or 0.2 alone, and 0.5 or 0.6 with twins.
+#
 # There is no best threshold, only a best one for your objects. That is a weakness of greedy NMS itself: it cannot know whether two boxes are one object or two. Notebook 19
 # shows a softer answer (soft-NMS), and a detector that is trained not to need one.
 #

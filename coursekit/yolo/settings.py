@@ -25,6 +25,8 @@ class TrainSettings:
         lr: highest learning rate of AdamW. weight_decay: on convolution weights only. clip: longest gradient.
         warmup: share of all steps with a rising rate, but at least 50 steps (or a tenth, if that is less).
         ema_decay, ema_tau: see `coursekit.training.ema.EMA`. close_mosaic: share of the epochs, at the end, without mosaic.
+        min_visible: an object of which a cut leaves less is no example. Labellers leave out what the picture's edge cuts off, too: on
+            blood cells .5 instead of .2 raised the AP50 of the validation split by about .01.
         mosaic, scale_min ... flipud: see `coursekit.data.transforms.Augment`. flipud=0.5 is right for cells, wrong for cars.
         val_every: epochs between measurements; 0 makes about ten in all.
     """
@@ -49,9 +51,10 @@ class TrainSettings:
     ema_tau: float = 200.0
     mosaic: float = 0.5
     close_mosaic: float = 0.15
-    scale_min: float = 0.6
-    scale_max: float = 1.6
-    translate: float = 0.2
+    scale_min: float = 0.7
+    scale_max: float = 1.4
+    translate: float = 0.1
+    min_visible: float = 0.5
     fliplr: float = 0.5
     flipud: float = 0.0
     brightness: float = 0.3
@@ -68,7 +71,8 @@ class TrainSettings:
         for name, least in {"imgsz": 32, "batch": 1, "epochs": 0, "threads": 0, "val_every": 0, "seed": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name in ("mosaic", "close_mosaic", "fliplr", "flipud", "warmup", "translate", "brightness", "contrast", "saturation", "hue"):
+        shares = ("mosaic", "close_mosaic", "fliplr", "flipud", "warmup", "translate", "min_visible")
+        for name in (*shares, "brightness", "contrast", "saturation", "hue"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         for name in ("lr", "clip", "scale_min", "ema_tau"):
@@ -92,6 +96,7 @@ class TrainSettings:
             contrast=self.contrast,
             saturation=self.saturation,
             hue=self.hue,
+            min_visible=self.min_visible,
         )
 
     @classmethod

@@ -105,6 +105,8 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         validation = open_data(settings.data, settings.val_split)
     if validation is None:
         notes.append("no validation split: best.pt will not be written, last.pt is the result")
+    if settings.data == "signs" and settings.fliplr > 0:
+        notes.append("signs are mirrored (fliplr): a bend to the left then looks like one to the right; --fliplr 0 is better here")
     epochs = choose_epochs(settings.epochs, len(dataset))
     settings = replace(settings, epochs=epochs, val_every=settings.val_every or max(1, epochs // 10))
     device = choose_device(settings.device) if compute is None else compute.device

@@ -87,7 +87,7 @@ def show_memory(tensors: dict[str, Tensor], names: tuple[str, ...] = ("R", "G", 
     Raises:
         ValueError: if a tensor is too large to draw.
     """
-    figure, axes = plt.subplots(len(tensors), 1, figsize=(10.5, 1.35 * len(tensors) + 0.3), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(len(tensors), 1, figsize=(10.5, 1.35 * len(tensors) + 0.6), layout="constrained", squeeze=False)
     colours = ("#f4b6ae", "#b9dfb4", "#b5cdf0")
     for ax, (title, tensor) in zip(axes[:, 0], tensors.items(), strict=True):
         if tensor.numel() > 24:
@@ -102,6 +102,7 @@ def show_memory(tensors: dict[str, Tensor], names: tuple[str, ...] = ("R", "G", 
         ax.set(xlim=(0, tensor.numel()), ylim=(0, 1), yticks=[], xlabel="place in memory")
         ax.set_xticks([i + 0.5 for i in range(tensor.numel())], range(tensor.numel()), fontsize=7)
         ax.set_title(f"{title}: shape {tuple(tensor.shape)}, stride {tensor.stride()}", fontsize=10)
+    figure.suptitle("Shape and stride over one row of memory")
     layouts = "; ".join(f"{title}: shape {tuple(t.shape)}, stride {t.stride()}" for title, t in tensors.items())
     return set_alt(figure, f"Memory as a row of cells, each with its channel, its value and its index. {layouts}.")
 
@@ -139,11 +140,12 @@ def show_broadcast(a: Tensor, b: Tensor) -> Figure:
         shape = torch.broadcast_shapes(a.shape, b.shape)
     except RuntimeError as error:
         raise ValueError(f"a and b must fit together, got {tuple(a.shape)} and {tuple(b.shape)}") from error
-    figure, axes = plt.subplots(1, 3, figsize=(10, 0.55 * shape[0] + 1.4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10, 0.55 * shape[0] + 1.7), layout="constrained")
     for ax, tensor, name in ((axes[0], a, "a"), (axes[1], b, "b")):
         real = np.zeros(shape, dtype=bool)
         real[: tensor.shape[0], : tensor.shape[1]] = True
         _number_grid(ax, tensor.expand(shape), real, f"{name}: {tuple(tensor.shape)} acts as {tuple(shape)}")
+    figure.suptitle("Broadcasting: brackets are not stored")
     _number_grid(axes[2], a + b, np.ones(shape, dtype=bool), f"a + b: {tuple(shape)}")
     return set_alt(
         figure, f"Broadcasting: a is {a.tolist()}, b is {b.tolist()}; both are stretched to {tuple(shape)} and give {(a + b).tolist()}."
@@ -223,6 +225,7 @@ def show_values(images: dict[str, Tensor], bins: int = 64) -> Figure:
         ax.set(title=title, xlabel="value", ylabel="pixels")
         ax.legend(fontsize=7)
         notes.append(f"{title}: values from {image.min():.2f} to {image.max():.2f}, mean {image.float().mean():.2f}")
+    figure.suptitle("How often each value occurs")
     return set_alt(figure, f"Histograms by channel. {'; '.join(notes)}.")
 
 
@@ -239,7 +242,7 @@ def show_jpeg(original: Tensor, decoded: Tensor, gain: int = 8) -> Figure:
     if original.shape != decoded.shape:
         raise ValueError(f"decoded must have the shape of original, {tuple(original.shape)}, got {tuple(decoded.shape)}")
     error = (original.int() - decoded.int()).abs()
-    figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")
     changed = (error * gain).clamp(max=255).to(torch.uint8)
     for ax, image, title in zip(axes, (original, decoded, changed), ("original", "after JPEG", f"difference x {gain}"), strict=True):
         ax.imshow(_shown(image))

@@ -130,6 +130,18 @@ def is_not_attempted(answer: Any, tried: Attempt) -> bool:
     return tried.value is Ellipsis or is_stub(answer)
 
 
+def still_raises(tried: Attempt) -> bool:
+    """Did somebody write code and leave the stub's `raise NotImplementedError` standing after it?"""
+    if not isinstance(tried.error, NotImplementedError):
+        return False
+    trace = tried.error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    bare = {"RESUME", "NOP", "CACHE", "PUSH_NULL", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_CONST", "PRECALL", "CALL", "RAISE_VARARGS"}
+    bare |= {"COPY_FREE_VARS", "MAKE_CELL", "LOAD_COMMON_CONSTANT"}
+    return any(step.opname not in bare for step in dis.get_instructions(trace.tb_frame.f_code))
+
+
 def argument_problem(answer: Callable, arguments: tuple, names: list[str]) -> str | None:
     """A sentence where the answer cannot take the arguments of the exercise at all."""
     try:

@@ -57,8 +57,8 @@ def card_of(exercise: Exercise, verdict: Verdict) -> Card:
     if verdict.passed:
         return Card("good", f"{exercise.name} passed. {verdict.message} Your own `{exercise.short_name}` is used from here on.")
     if verdict.status == "not attempted":
-        rows = [f"Later cells use ours until yours passes. {more}".strip()]
-        return Card("open", f"{exercise.name}: not attempted yet", rows)
+        rows = [verdict.message, f"Later cells use ours until yours passes. {more}".strip()]
+        return Card("open", f"{exercise.name}: not attempted yet", [row for row in rows if row])
     if verdict.status in ("refused", "unusable", "too slow", "stopped"):
         return Card("bad", f"{exercise.name}: {TITLES[verdict.status]}", [verdict.message, *_printed(verdict)])
     title = f"{exercise.name}: {verdict.case}" if verdict.case else exercise.name

@@ -16,6 +16,7 @@ from coursekit.exercises.attempt import (
     is_not_attempted,
     not_callable_problem,
     parameter_names,
+    still_raises,
     their_line,
 )
 from coursekit.exercises.compare import Close
@@ -192,14 +193,15 @@ def _failure(examiner: Examiner, index: int, tried: Attempt) -> Verdict | None:
         raise RuntimeError(f"the reference of {exercise.name} failed on {label!r}") from expected.error
     if tried.error is not None:
         if is_not_attempted(examiner.answer, tried):
-            return Verdict(exercise.name, "not attempted", "Not attempted yet.")
+            rest = "The line `raise NotImplementedError` is still there: it ends the function. Take it out once your code is complete."
+            return Verdict(exercise.name, "not attempted", rest if still_raises(tried) else "")
         verdict = _raised(examiner, index, tried)
     else:
         problem = exercise.compare.difference(expected.value, tried.value)
         if problem is None and tried.changed is None:
             return None
         if problem and is_not_attempted(examiner.answer, tried):
-            return Verdict(exercise.name, "not attempted", "Not attempted yet.")
+            return Verdict(exercise.name, "not attempted", "")
         mutated = f"Your function changed its input `{tried.changed}`; whoever calls it still needs that. Work on a copy (`.clone()`)."
         message = " ".join(filter(None, [problem and problem[0].upper() + problem[1:] + ".", tried.changed and mutated]))
         verdict = Verdict(exercise.name, "wrong", message, got=tried.value)

@@ -55,6 +55,20 @@ def test_a_stub_is_not_attempted(overlap_exercise, stub):
     assert judge(overlap_exercise, stub).status == "not attempted"
 
 
+def forgot_the_raise(first, second):
+    """Docstring."""
+    length = first[:, 1] - second[:, 0]
+    raise NotImplementedError
+    return length
+
+
+def test_a_raise_that_was_left_standing_is_pointed_out(overlap_exercise):
+    verdict = judge(overlap_exercise, forgot_the_raise)
+    assert verdict.status == "not attempted"
+    assert "`raise NotImplementedError` is still there" in verdict.message
+    assert judge(overlap_exercise, stub_raises_with_words).message == ""
+
+
 def test_torchs_own_not_implemented_is_an_error_of_the_answer(overlap_exercise):
     verdict = judge(overlap_exercise, lambda first, second: torch.ops.aten.mm(torch.ones(2, 2).bool(), torch.ones(2, 2).bool()))
     assert verdict.status == "error"

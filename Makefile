@@ -24,15 +24,25 @@ $(VENV)/.course $(VENV)/.dev: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint $(VENV)/constraints.txt --editable ".[$(subst .,,$(@F))]"
 	@touch $@
 
+# Lint, built notebooks, unit and property tests, and every notebook in both editions by nbval (two steps of training, no bands).
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/coursekit build --check
-	$(BIN)/python -m pytest -q -m "not full" --ignore=tests/real
+	$(BIN)/coursekit build
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not full" --ignore=tests/real --numprocesses $(CORES)
+	$(BIN)/python -m coursekit.authoring.rehearse --level smoke
+	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --solved
 
+# The long checks: metric bands at the quick budget, mutants, real data (../shared/data, where it is), and a run without a network.
 full: $(VENV)/.dev
+	$(BIN)/coursekit build
+	$(BIN)/python -m coursekit.authoring.rehearse --level quick --solved
+	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline
+	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline --solved
+	$(BIN)/python -m coursekit.authoring.mutants
 	$(BIN)/python -m pytest -q -m full
-	$(BIN)/python -m pytest -q tests/real
+	$(BIN)/python -m pytest -q tests/real -m "not full"
 
 build: $(VENV)/.dev
 	$(BIN)/coursekit build

@@ -779,7 +779,7 @@ pictures.show_reliability(*reliability(result))
 # coursekit eval truth/ detections/ --protocol voc2007 --iou 0.3 --box-format xywh # folders, as the older tools have them
 # ```
 #
-# The same evaluator, on 300,000 detections, takes about a fifteenth of the time of pycocotools. It does what you did, for all images at once: read `coursekit/metrics/coco.py` (written to be read) beside
+# The same evaluator, on 300,000 detections, takes about a twentieth of the time of pycocotools. It does what you did, for all images at once: read `coursekit/metrics/coco.py` (written to be read) beside
 # `coursekit/metrics/coco_fast.py` (its fast twin); a test holds the two equal in every cell.
 #
 # ## Summary

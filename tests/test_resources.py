@@ -20,5 +20,6 @@ def test_the_wheel_holds_what_the_package_reads(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "coursekit/_notebooks/00_welcome.ipynb" in names
+    assert "coursekit/_solutions/00_welcome.py" in names
     assert "coursekit/_data/signs_n.safetensors" in names
     assert not [name for name in names if name.startswith(("tests/", "build/"))]

@@ -15,6 +15,7 @@ def test_twelve_epochs_find_blood_cells(real_data, tmp_path):
     assert prepared.size_hw == (256, 320)  # 640 x 480 at 320, not a square
     run = new_run(prepared)
     train(prepared, run)
+    # one seed gave AP .549 and AP50 .869; the band leaves room for other seeds and processors
     summary = validate(load(run.last), open_data(data, "test")).summary
-    assert 0.78 <= summary["AP50"] <= 0.92, summary
-    assert 0.45 <= summary["AP"] <= 0.62, summary
+    assert 0.82 <= summary["AP50"] <= 0.92, summary
+    assert 0.49 <= summary["AP"] <= 0.62, summary

@@ -21,7 +21,7 @@
 # **Before you start** you know boxes, IoU and NMS (notebook 13), convolution and batch normalisation.
 
 # %%
-from coursekit.notebook import at, band, check, predict, reveal, start
+from coursekit.notebook import at, band, check, hint, predict, reveal, solution, start
 
 start("19_yolo")
 
@@ -40,6 +40,7 @@ from coursekit.data.signs import SignScenes, write_signs
 from coursekit.plots.images import show_boxes, show_images
 from coursekit.plots.yolo import show_curves, show_levels, show_owners, show_table
 from coursekit.training.schedule import warmup_cosine
+from coursekit.yolo.assign import centres_inside
 from coursekit.yolo.decode import detections
 from coursekit.yolo.decode import decode as decode_raw
 from coursekit.yolo.layers import CSP, Bottleneck, Conv
@@ -72,7 +73,7 @@ from coursekit.yolo.predict import load_shipped
 # %%
 detector = load_shipped()
 scenes = SignScenes(50, seed=190)
-image, truth = scenes[3]
+image, truth = scenes[45]
 with torch.no_grad():
     raw = detector(image[None])
 print("class logits ", tuple(raw.logits.shape), " one row per cell, one column per class")
@@ -96,7 +97,7 @@ show_levels(image, scores[0])
 # %%
 predict(
     "19.q1",
-    "1,344 cells, each with a box and a score for every class. How many boxes are above confidence 0.25, before any suppression?",
+    "1,344 cells, each with a score for every class. How many scores are above 0.25, before any suppression?",
     ["more than 1,000", "100 to 1,000", "fewer than 100"],
 )
 
@@ -186,7 +187,7 @@ print("CSP:           ", convolutions(CSP(64, 64, depth=1)))
 
 # %% exercise="19.csp"
 class CSP(nn.Module):
-    """(B, in_channels, H, W) -> (B, out_channels, H, W). Half of out_channels goes through `depth` bottlenecks, half is carried past."""
+    """(B, in_channels, H, W) -> (B, out_channels, H, W): half works in `depth` bottlenecks, half is carried past."""
 
     def __init__(self, in_channels, out_channels, depth=1):
         super().__init__()
@@ -239,9 +240,9 @@ touched[:, :16, :16] = 255 - touched[:, :16, :16]
 with torch.no_grad():
     before = [detector.backbone(picture[None] / 255) for picture in (image, touched)]
     after = [detector.neck(maps) for maps in before]
-noticed = [((a[0] - b[0]).abs().amax(dim=1) > 1e-3).float() for a, b in (before, after)]  # (1, 32, 32) each, of the map with stride 8
+noticed = [((a[0] - b[0]).abs().amax(dim=1) > 1e-3).float() for a, b in (before, after)]
 print(f"fine cells that notice: {int(noticed[0].sum())} of 1024 before the neck, {int(noticed[1].sum())} after it")
-show_images(noticed, ["before the neck", "after the neck"], suptitle="Stride-8 cells that a change in the upper left corner reaches")
+show_images(noticed, ["before the neck", "after the neck"], suptitle="Reached by the change")
 # %% [markdown]
 # ## 5. The head: two answers from every cell
 #
@@ -278,7 +279,7 @@ print(f"measured at the start: mean confidence {said.logits.sigmoid().mean():.3f
 
 # %% exercise="19.decode"
 def decode(sides, size_hw, strides):
-    """(A, 4) distances in strides, image size (height, width), strides such as (8, 16, 32) -> (A, 4) boxes in xyxy pixels."""
+    """(A, 4) distances in strides, (height, width), strides such as (8, 16, 32) -> (A, 4) boxes, xyxy pixels."""
     ### BEGIN SOLUTION
     centres, scale = [], []
     for stride in strides:
@@ -307,21 +308,22 @@ print("your boxes equal the detector's:", torch.allclose(mine, boxes[0], atol=1e
 # %%
 predict(
     "19.q2",
-    "A box starts 20 pixels away from its target and follows the gradient of 1 - IoU. Where is it after 200 steps?",
+    "A box does not touch its target and follows the gradient of 1 - IoU. Where is it after 200 steps?",
     ["on the target", "half way", "where it began"],
 )
 
 
 # %%
 def chase(loss_of, steps=200):
-    """IoU after each step of a box that starts apart from its target, and is moved by the gradient of its loss."""
-    box, target = torch.tensor([[4.0, 4.0, 20.0, 12.0]], requires_grad=True), torch.tensor([[40.0, 30.0, 52.0, 54.0]])
+    """IoU after each step of a box that starts apart from its target and follows the gradient of its loss."""
+    box = torch.tensor([[4.0, 4.0, 20.0, 12.0]], requires_grad=True)
+    target = torch.tensor([[40.0, 30.0, 52.0, 54.0]])
     history = []
     for _ in range(steps):
         loss = loss_of(box, target)
-        (gradient,) = torch.autograd.grad(loss.sum(), box, allow_unused=True)
+        (gradient,) = torch.autograd.grad(loss.sum(), box)
         with torch.no_grad():
-            box -= 0.6 * (torch.zeros_like(box) if gradient is None else gradient / (gradient.norm() + 1e-9))  # steps of 0.6 pixels
+            box -= 0.6 * gradient / (gradient.norm() + 1e-9)  # steps of 0.6 pixels, or of 0 where there is no slope
         history.append(float(box_iou(box.detach(), target)))
     return history
 
@@ -330,9 +332,7 @@ plain = chase(lambda a, b: 1 - box_iou(a, b))
 print(f"IoU after {len(plain)} steps: {plain[-1]:.2f}")
 
 # %%
-reveal(
-    "19.q2", answer=2, because="While the boxes do not touch, IoU is 0 whichever way the box moves: the gradient is 0 and nothing happens."
-)
+reveal("19.q2", answer=2, because="While they do not touch, IoU is 0 whichever way the box moves: the gradient is 0.")
 
 # %% [markdown]
 # A loss for boxes needs a slope everywhere. Three repairs, each adding what the one before lacks:
@@ -358,12 +358,14 @@ def complete_iou(boxes1, boxes2):
     ### BEGIN SOLUTION
     eps = 1e-7
     size1, size2 = boxes1[:, 2:] - boxes1[:, :2], boxes2[:, 2:] - boxes2[:, :2]  # (N, 2)
-    shared = (torch.minimum(boxes1[:, 2:], boxes2[:, 2:]) - torch.maximum(boxes1[:, :2], boxes2[:, :2])).clamp(min=0).prod(dim=1)
+    sides = torch.minimum(boxes1[:, 2:], boxes2[:, 2:]) - torch.maximum(boxes1[:, :2], boxes2[:, :2])
+    shared = sides.clamp(min=0).prod(dim=1)
     iou = shared / (size1.prod(dim=1) + size2.prod(dim=1) - shared + eps)
     around = torch.maximum(boxes1[:, 2:], boxes2[:, 2:]) - torch.minimum(boxes1[:, :2], boxes2[:, :2])
     apart = (boxes1[:, :2] + boxes1[:, 2:] - boxes2[:, :2] - boxes2[:, 2:]) / 2
     distance = apart.square().sum(dim=1) / (around.square().sum(dim=1) + eps)
-    angle1, angle2 = torch.atan(size1[:, 0] / (size1[:, 1] + eps)), torch.atan(size2[:, 0] / (size2[:, 1] + eps))
+    angle1 = torch.atan(size1[:, 0] / (size1[:, 1] + eps))
+    angle2 = torch.atan(size2[:, 0] / (size2[:, 1] + eps))
     v = 4 / math.pi**2 * (angle1 - angle2).square()
     alpha = (v / (1 - iou + v + eps)).detach()  # a weight, not something to learn
     return iou - distance - alpha * v
@@ -419,15 +421,12 @@ print([round(value, 3) for value in (score**0.5 * overlap**6).tolist()])
 # ### Exercise: assign
 # *difficulty 4 of 5 · importance 5 of 5 · about 30 minutes*
 #
-# Say for every cell which object it answers for; -1 means background. Use complete IoU, not below 0, as the IoU in the formula. `truth_boxes` may be empty.
-
-# %%
-from coursekit.yolo.assign import centres_inside
+# Arguments: scores (A, C), boxes (A, 4), centres (A, 2), truth_boxes (M, 4), truth_labels (M,). Say for every cell which object it answers for; -1 means background. Use complete IoU, not below 0, as the IoU in the formula. `truth_boxes` may be empty.
 
 
 # %% exercise="19.assign"
 def assign(scores, boxes, centres, truth_boxes, truth_labels, top=10):
-    """scores (A, C), boxes (A, 4), centres (A, 2), truth_boxes (M, 4), truth_labels (M,) -> (A,) int64: object of each cell, -1 for none."""
+    """(A, C), (A, 4), (A, 2), (M, 4), (M,) -> (A,) int64: the object that each cell answers for, -1 for none."""
     ### BEGIN SOLUTION
     cells, objects = len(scores), len(truth_boxes)
     if objects == 0:
@@ -438,7 +437,7 @@ def assign(scores, boxes, centres, truth_boxes, truth_labels, top=10):
     aligned = scores[:, truth_labels].T ** 0.5 * overlap**6 * inside
     best = aligned.topk(min(top, cells), dim=1).indices
     chosen = torch.zeros_like(inside).scatter_(1, best, True) & inside
-    quality, owner = torch.where(chosen, overlap, -1.0).max(dim=0)  # a cell that two objects want: the better framed one
+    quality, owner = torch.where(chosen, overlap, -1.0).max(dim=0)  # two want one cell: the better framed
     return torch.where(quality >= 0, owner, -1)
     ### END SOLUTION
 
@@ -471,13 +470,14 @@ from coursekit.yolo.loss import detection_loss
 
 SIZE, NAMES = 128, ("stop", "priority_road", "no_entry", "keep_right")
 world = {"size": SIZE, "difficulty": "easy", "classes": NAMES}
-training, validation = SignScenes(at(smoke=32, quick=320), seed=0, **world), SignScenes(at(smoke=8, quick=100), seed=1, **world)
+training = SignScenes(at(smoke=32, full=320), seed=0, **world)
+validation = SignScenes(at(smoke=8, full=100), seed=1, **world)
 images, targets = collate([training[i] for i in range(8)])
 torch.manual_seed(0)
 small = YOLO(num_classes=len(NAMES)).to(memory_format=torch.channels_last)
 optimizer = torch.optim.AdamW(small.parameters(), lr=2e-3)
 losses = []
-for _ in range(at(smoke=2, quick=60)):
+for _ in range(at(smoke=2, full=60)):
     loss = detection_loss(small(images), targets)["loss"]
     optimizer.zero_grad()
     loss.backward()
@@ -521,7 +521,7 @@ show_curves(
 
 # %% exercise="19.ema"
 class EMA:
-    """An average of a model's weights: `self.model` is a copy in eval mode that cannot be trained; `update` after each step, counted from 1."""
+    """`self.model` is a copy in eval mode that cannot be trained; `update` it after each step, counted from 1."""
 
     def __init__(self, model, decay=0.999, tau=200.0):
         ### BEGIN SOLUTION
@@ -564,7 +564,8 @@ def train_detector(seed=0, epochs=4, mosaic=0.5, start=3.5):
     batches = Batches(cached, batch=8, seed=seed)
     total, step, history = epochs * len(batches), 0, []
     for epoch in range(epochs):
-        batches.augment = Augment(mosaic=mosaic if epoch < 0.85 * epochs else 0.0, horizontal=0.0)  # a mirrored arrow is another sign
+        share = mosaic if epoch < 0.85 * epochs else 0.0
+        batches.augment = Augment(mosaic=share, horizontal=0.0)  # a mirrored arrow is another sign
         epoch_losses = []
         for images, targets in batches.epoch(epoch):
             optimizer.param_groups[0]["lr"] = 2e-3 * warmup_cosine(step, total, warmup=total // 10)
@@ -652,11 +653,13 @@ band("AP lost by starting with small boxes", mean["all of it"] - mean["small sta
 #
 # ### Exercise: soft-NMS
 # *difficulty 3 of 5 · importance 2 of 5 · about 20 minutes*
+#
+# One class never weakens another. Take the best of those left, weaken what overlaps it, and look again: the order may have changed.
 
 
 # %% exercise="19.soft_nms"
 def soft_nms(boxes, scores, labels, sigma=0.5, floor=0.001):
-    """(N, 4), (N,), (N,) -> new scores (N,), and the indices kept, best first. A score at or below `floor` is out; other classes do not count."""
+    """(N, 4), (N,), (N,) -> new scores (N,) and the indices kept, best first; a score at or below `floor` is out."""
     ### BEGIN SOLUTION
     scores, keep = scores.clone(), []
     overlap = box_iou(boxes, boxes) * (labels[:, None] == labels[None, :])
@@ -680,10 +683,9 @@ neighbours = torch.tensor(
 )  # two signs side by side; the third is the first again
 sure, same = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3, dtype=torch.int64)
 new_scores, kept = soft_nms(neighbours, sure, same)
+overlaps = box_iou(neighbours[:1], neighbours)[0]
 for index in range(3):
-    print(
-        f"box {index}: IoU with box 0 {float(box_iou(neighbours[:1], neighbours[index : index + 1])):.2f}, score {sure[index]:.2f} -> {new_scores[index]:.2f}"
-    )
+    print(f"box {index}: IoU with box 0 {overlaps[index]:.2f}, score {sure[index]:.2f} -> {new_scores[index]:.2f}")
 
 # %% [markdown]
 # The price: more weak boxes stay in the list. AP, which reads the list in order of score, hardly minds; a program that counts objects does.
@@ -704,7 +706,7 @@ print(*sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if pat
 from coursekit.data.formats import read_dataset
 
 annotations = read_dataset(folder)
-print(len(annotations.images), "pictures;", "classes:", ", ".join(annotations.classes), "; problems:", len(annotations.problems))
+print(len(annotations.images), "pictures,", len(annotations.problems), "problems; classes:", ", ".join(annotations.classes))
 
 # %% [markdown]
 # **Then train.** In a terminal it is one line, with the words that everybody uses:
@@ -777,7 +779,7 @@ def find_signs(detector, photo):
     return found
 
 
-scene, _ = scenes[5]
+scene, _ = scenes[49]
 photo = scene[:, 32:224]
 found = find_signs(detector, photo)
 show_boxes(photo, found.boxes, found.labels, found.scores, scenes.classes, title="the colleague's boxes")
@@ -792,7 +794,7 @@ show_boxes(photo, found.boxes, found.labels, found.scores, scenes.classes, title
 fixed = detections(detector(letterbox(photo, empty_target(), (256, 256))[0][None]), confidence=0.3)[0]
 placement = letterbox(photo, empty_target(), (256, 256))[2]
 back = placement.undo(fixed.boxes)
-print("the same boxes, moved up by", (fixed.boxes - back)[:, 1].mean().item() if len(back) else "nothing", "pixels")
+print("the same boxes, moved up by", (fixed.boxes - back)[:, 1].mean().item(), "pixels")
 show_boxes(photo, back, fixed.labels, fixed.scores, scenes.classes, title="undone: the photograph's own pixels")
 # %% [markdown]
 # ## 12. How good is the detector that comes with the course?
@@ -800,7 +802,7 @@ show_boxes(photo, back, fixed.labels, fixed.scores, scenes.classes, title="undon
 # All sixteen classes, medium difficulty, 50 scenes that training never saw:
 
 # %%
-shipped = validate(detector, SignScenes(at(smoke=4, quick=50), seed=1900))
+shipped = validate(detector, SignScenes(at(smoke=4, full=50), seed=1900))
 print({name: round(value, 3) for name, value in shipped.summary.items()})
 band("AP50 of the shipped detector", shipped.summary["AP50"], at_least=0.7)
 

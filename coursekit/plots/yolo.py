@@ -46,7 +46,7 @@ def show_owners(image, boxes, owner, centres, strides, title: str = "Which cells
     Args:
         image: (3, H, W). boxes: (M, 4) ``xyxy``. owner: (A,) index of the object, -1 for none. centres: (A, 2). strides: (A,).
     """
-    figure, ax = plt.subplots(figsize=(5.2, 5.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     height, width = image.shape[-2:]
     ax.imshow(to_picture(image), extent=(0, width, height, 0))
     for number, (x1, y1, x2, y2) in enumerate(np.asarray(boxes)):

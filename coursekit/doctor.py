@@ -82,9 +82,7 @@ def machine_rows() -> list[Row]:
         rows[0] = Row("processor", rows[0].value, "slow", "One core: training takes about twice the minutes that a notebook states.")
     fast = sorted(flags & {"avx2", "avx512f", "avx512_bf16", "amx_bf16"})
     if flags and not fast:
-        rows.append(
-            Row("vector instructions", "neither avx2 nor avx512", "slow", "Training is several times slower; a GPU runtime helps.")
-        )
+        rows.append(Row("vector instructions", "neither avx2 nor avx512", "slow", "Training is several times slower; a GPU runtime helps."))
     elif flags:
         bf16 = "bfloat16 in hardware" if flags & {"avx512_bf16", "amx_bf16"} else "float32 only"
         rows.append(Row("vector instructions", f"{', '.join(fast)}: {bf16}"))

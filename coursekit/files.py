@@ -18,7 +18,7 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
-        with open(temporary, "rb+") as file:
+        with open(temporary, "rb+") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())  # on the disk before the name points to it
         os.replace(temporary, path)
     finally:
@@ -36,5 +36,9 @@ def write_text(path: Path | str, content: str) -> None:
 
 
 def write_json(path: Path | str, value) -> None:
-    """A value as JSON that a person can read, all or nothing."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    """A value as JSON that a person can read, all or nothing.
+
+    Raises:
+        ValueError: for NaN and infinity, which JSON does not have.
+    """
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -25,6 +25,11 @@ def resource(name: str) -> Path:
     return path
 
 
+def solutions_folder() -> Path:
+    """The folder of the notebooks' sources, from which `solution()` reads."""
+    return _folder("_solutions", "solutions")
+
+
 def notebooks_folder() -> Path:
     """The folder of the student notebooks as they were built. Read it; learners edit copies (`coursekit start`)."""
     return _folder("_notebooks", "notebooks")

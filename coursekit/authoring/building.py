@@ -1,12 +1,12 @@
 """solutions/ to notebooks/ and build/solved/. Writes only what changed; `check` writes nothing and says what is stale."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from coursekit.authoring.convert import convert, write_text
 from coursekit.authoring.source import SourceError
+from coursekit.files import write_bytes
 
 
 def build(
@@ -60,10 +60,7 @@ def _put(path: Path, text: str, check: bool) -> bool:
     if path.is_file() and path.read_bytes() == text.encode():
         return False
     if not check:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(text.encode())
-        os.replace(temporary, path)
+        write_bytes(path, text.encode())
     return True
 
 

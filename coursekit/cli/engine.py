@@ -77,7 +77,7 @@ def val(
     json: Annotated[Path | None, Option(help="Write the twelve numbers to this file.")] = None,
 ) -> None:
     """Measure a detector: the twelve COCO numbers, a table of the classes, and pictures beside the run."""
-    from ..training.checkpoint import write_atomically
+    from ..files import write_json
     from ..training.device import choose_device, choose_threads
     from ..yolo.val import validate
 
@@ -89,11 +89,7 @@ def val(
         typer.echo(f"{row['name']:>16}  truths {row['truths']:5d}  AP {row['AP']:.3f}  AP50 {row['AP50']:.3f}")
     typer.echo("  ".join(f"{key} {value:.3f}" for key, value in validation.summary.items()))
     if json is not None:
-        import json as encoder
-
-        text = encoder.dumps({**validation.summary, "weights": str(weights), "split": split, "images": len(dataset)}, indent=1)
-        json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(json, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        write_json(json, {**validation.summary, "weights": str(weights), "split": split, "images": len(dataset)})
     if folder is not None:
         _draw_validation(folder, dataset, validation, model)
         typer.echo(f"pictures: {folder}")
@@ -111,13 +107,12 @@ def predict(
     out: Annotated[Path | None, Option(help="Folder for pictures and predictions.json; by default runs/detect/predict.")] = None,
 ) -> None:
     """Find objects in pictures; writes each with its boxes drawn, and predictions.json."""
-    import json as encoder
 
     import torch
 
     from ..data.images import load_image
+    from ..files import write_json
     from ..plots.run import save_detections
-    from ..training.checkpoint import write_atomically
     from ..training.device import choose_device, choose_threads
     from ..training.run import Run
     from ..yolo.predict import predict as find
@@ -142,8 +137,7 @@ def predict(
         taken = (folder / f"{file.stem}.jpg").exists()  # a.png beside a.jpg: neither may overwrite the other
         save_detections(folder / (f"{file.stem}_{len(rows)}.jpg" if taken else f"{file.stem}.jpg"), image, found, model.classes)
         typer.echo(f"{file}: {', '.join(_count(boxes)) or 'nothing found'}")
-    text = encoder.dumps(rows, indent=1, ensure_ascii=False)
-    write_atomically(folder / "predictions.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    write_json(folder / "predictions.json", rows)
     typer.echo(f"{len(files)} pictures: {folder}")
 
 

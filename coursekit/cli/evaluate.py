@@ -38,8 +38,9 @@ def evaluate(
     detection_areas: Annotated[bool, typer.Option("--detection-areas", help="COCO: use the detections' own area.")] = False,
 ) -> None:
     """AP of detections against ground truth, to the last bit as pycocotools counts it (or as Pascal VOC does)."""
+    from ..files import write_json
     from ..metrics.detection import evaluate_inputs
-    from ..metrics.report import report, write_json
+    from ..metrics.report import report
     from ..metrics.voc import voc_evaluate
 
     inputs = _read(truth, detections, box_format, names, inclusive, detection_areas)
@@ -49,7 +50,7 @@ def evaluate(
     numbers = report(result)
     _print_tables(numbers, inputs, per_class)
     if output is not None:
-        write_json(numbers, output)
+        write_json(output, numbers)
         typer.echo(f"written to {output}")
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..files import write_text
+
 
 class DownloadError(OSError):
     """What failed, why, and what can be done about it, in sentences for whoever sits in front of the screen."""
@@ -91,7 +93,7 @@ def fetch(file: RemoteFile, folder: Path, attempts: int = 4, pause: float = 1.0,
             _fetch_from_any(file, path, known, attempts, pause, progress)
             _damaged(path).unlink(missing_ok=True)
         if known is None:
-            _write_atomically(_record(path), file_hash(path))
+            write_text(_record(path), file_hash(path))
     return path
 
 
@@ -252,12 +254,6 @@ def locked(path: Path):
         with contextlib.suppress(OSError):  # some network folders cannot lock
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield  # the lock ends with the handle, also when the process is killed
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.write_text(text)
-    os.replace(new, path)
 
 
 def _reason(error: Exception | None) -> str:

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from coursekit import resources
 from coursekit.exercises import display, progress
 from coursekit.exercises.core import UnknownExercise, find
 from coursekit.exercises.display import Card
+from coursekit.resources import solutions_folder
 
 _steps: dict[str, int] = {}
 _edition = "self-study"
@@ -62,11 +62,6 @@ def solution(name: str) -> None:
         return
     progress.note_help(exercise.name, solution=True)
     display.show(Card("info", f"{exercise.name}: one way to write it", [("solution", source)]))
-
-
-def solutions_folder() -> Path:
-    """The notebooks' sources, in a checkout and in an installed wheel."""
-    return resources._folder("_solutions", "solutions")
 
 
 def solution_source(name: str, folder: Path | None = None) -> str | None:

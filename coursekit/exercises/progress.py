@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from coursekit.files import write_json
+
 _told = False
 
 
@@ -76,9 +78,7 @@ def _update(change) -> None:
                 os.replace(path, path.with_suffix(f".damaged-{int(time.time())}.json"))
             found = load()
             change(found)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
+            write_json(path, found)
     except OSError as error:
         if not _told:
             print(f"(Progress cannot be kept in {path}: {error.strerror or error}. Everything else works.)")

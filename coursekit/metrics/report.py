@@ -1,10 +1,6 @@
 """An evaluation as a dict for JSON, and as a file. Used by the command line and by training."""
 
-import json
 import math
-import os
-import tempfile
-from pathlib import Path
 
 from .detection import CocoResult
 from .voc import VocResult
@@ -28,22 +24,6 @@ def report(result: CocoResult | VocResult) -> dict:
     ]
     head = {"mAP": _number(result.mAP), "protocol": result.protocol, "iou": result.iou_threshold}
     return {**head, "per_class": per_class, "notes": list(result.notes)}
-
-
-def write_json(data: dict, path: str | Path) -> None:
-    """Write JSON under a temporary name, then rename: a reader sees the old file or the new one, never half of one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1, ensure_ascii=False, allow_nan=False)
-            file.write("\n")
-        os.chmod(temporary, 0o644)  # mkstemp's files are for the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _number(value: float) -> float | None:

@@ -1,28 +1,11 @@
 """Writing down a training so that nothing is lost, whatever happens. Taught in notebook 05_training_loop."""
 
-import os
 import pickle
 from pathlib import Path
 
 import torch
 
-
-def write_atomically(path: Path, write) -> None:
-    """Call ``write(temporary_path)``, then rename: a reader sees the old file or the new one, never half of one.
-
-    Args:
-        path: the file to make; its folder must exist.
-        write: called with a path beside it, writes the whole file there.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with open(temporary, "r+b") as file:  # Windows flushes only what is open for writing
-            os.fsync(file.fileno())  # on the disk before the name points to it
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from ..files import write_atomically
 
 
 def save_checkpoint(path: Path, state: dict) -> None:

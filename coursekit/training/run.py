@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 import yaml
 
-from .checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from ..files import write_atomically, write_text
+from .checkpoint import load_checkpoint, save_checkpoint
 
 
 class Run:
@@ -90,12 +91,11 @@ class Run:
     def write_settings(self, settings: dict) -> None:
         """``args.yaml``."""
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        write_atomically(self.folder / "args.yaml", lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(self.folder / "args.yaml", text)
 
     def write_json(self, name: str, content) -> None:
         """``name`` with ``content``, such as the curves that pictures are drawn from."""
-        text = json.dumps(content)
-        write_atomically(self.folder / name, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(self.folder / name, json.dumps(content))
 
 
 def latest_run(project: Path | str = "runs/detect", name: str | None = None) -> Path:

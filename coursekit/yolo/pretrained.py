@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from ..data.signs import SignScenes
+from ..files import write_atomically
 from ..resources import PACKAGE
-from ..training.checkpoint import write_atomically
 from ..training.run import Run
 from .model import YOLO
 from .predict import describe, load, load_shipped

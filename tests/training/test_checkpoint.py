@@ -7,7 +7,8 @@ import time
 import pytest
 import torch
 
-from coursekit.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from coursekit.files import write_atomically
+from coursekit.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def test_what_is_saved_comes_back(tmp_path):
@@ -41,7 +42,8 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-from coursekit.training.checkpoint import save_checkpoint, write_atomically
+from coursekit.files import write_atomically
+from coursekit.training.checkpoint import save_checkpoint
 
 def slowly(path):
     with open(path, "wb") as file:

@@ -8,7 +8,7 @@ ARGS   ?=
 # The real number of cores; more threads than cores make torch crawl.
 CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: course test full lint unit notebooks build clean
+.PHONY: course test full bench build clean
 
 course: $(VENV)/.course
 	@$(BIN)/coursekit start $(ARGS)
@@ -43,6 +43,10 @@ full: $(VENV)/.dev
 	$(BIN)/python -m coursekit.authoring.mutants
 	$(BIN)/python -m pytest -q -m full
 	$(BIN)/python -m pytest -q tests/real -m "not full"
+
+# Side by side with what a user would pick instead, and our own figures again. Leave the machine alone meanwhile.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bccd.py
 
 build: $(VENV)/.dev
 	$(BIN)/coursekit build

@@ -110,6 +110,7 @@ def open_lab(folder: Path, first: str = "00_welcome.ipynb", port: int = 8888, br
     port, token = _free_port(port), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder.resolve()}", "--ServerApp.port_retries=0", "--ServerApp.log_level=WARN"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]  # nothing here calls home
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # containers run as root; the server listens on localhost only
     url = f"http://127.0.0.1:{port}/lab/tree/{first}?token={token}"

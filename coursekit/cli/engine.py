@@ -249,11 +249,12 @@ def _draw_validation_of(folder: Path, prepared) -> None:
 
 
 def _draw_validation(folder: Path, dataset, validation, model) -> None:
+    from ..metrics.curves import confusion_matrix
     from ..plots import run as plots
     from ..training.run import Run
-    from ..yolo.val import confusion, curves
+    from ..yolo.val import curves
 
-    counts = confusion(validation.targets, validation.found, len(model.classes))
+    counts = confusion_matrix(validation.result.inputs)
     content = {"curves": curves(validation.result, model.classes), "confusion": counts.tolist(), "classes": list(model.classes)}
     Run(folder).write_json("curves.json", content | {"summary": validation.summary})
     plots.draw_curves(folder)

@@ -25,8 +25,7 @@ class TrainSettings:
         lr: highest learning rate of AdamW. weight_decay: on convolution weights only. clip: longest gradient.
         warmup: share of all steps with a rising rate, but at least 50 steps (or a tenth, if that is less).
         ema_decay, ema_tau: see `coursekit.training.ema.EMA`. close_mosaic: share of the epochs, at the end, without mosaic.
-        min_visible: an object of which a cut leaves less is no example. Labellers leave out what the picture's edge cuts off, too: on
-            blood cells .5 instead of .2 raised the AP50 of the validation split by about .01.
+        min_visible: an object of which a cut leaves less is no example; labellers leave out what the picture's edge cuts off, too.
         mosaic, scale_min ... flipud: see `coursekit.data.transforms.Augment`. flipud=0.5 is right for cells, wrong for cars.
         val_every: epochs between measurements; 0 makes about ten in all.
     """

@@ -34,7 +34,14 @@ def open_data(data: str, split: str):
         return scenes if split == "train" else CachedDataset(scenes, (scenes.size, scenes.size))  # measured again and again: draw it once
     from ..data.formats import read_dataset
 
-    return FolderDataset(read_dataset(data, split))
+    return FolderDataset(read_dataset(_folder_of(data), split))
+
+
+def _folder_of(data: str) -> str:
+    """The folder itself, or that of a dataset which the catalog knows by this name (it is fetched once)."""
+    from ..data.catalog import NAMES, get
+
+    return str(get(data)) if not Path(data).exists() and data in NAMES else data
 
 
 def common_size(dataset, imgsz: int) -> tuple[int, int]:
@@ -103,6 +110,8 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
             notes.append(f"no validation: {error}")
     elif validation is None and settings.val_split not in ("auto", "none"):
         validation = open_data(settings.data, settings.val_split)
+    if isinstance(dataset, FolderDataset) and dataset.annotations.summary():
+        notes.append(dataset.annotations.summary())  # what was fixed or left out is said before hours are spent on it
     if validation is None:
         notes.append("no validation split: best.pt will not be written, last.pt is the result")
     if settings.data == "signs" and settings.fliplr > 0:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ..detections import Detections
 from ..metrics.detection import evaluate_samples
@@ -63,29 +62,3 @@ def curves(result, classes) -> dict:
             for k, name in enumerate(classes)
         },
     }
-
-
-def confusion(targets: list[dict], found: list[Detections], num_classes: int, confidence: float = 0.25, iou: float = 0.45) -> np.ndarray:
-    """Counts (C+1, C+1): rows say what was predicted, columns what is true, the last of each is background.
-
-    Boxes are matched whatever their class, the best overlap first, each once: so a wrong name shows as a wrong name, and not as
-    one object missed and another invented.
-    """
-    from ..boxes import box_iou
-
-    counts = np.zeros((num_classes + 1, num_classes + 1), dtype=np.int64)
-    for target, all_found in zip(targets, found, strict=True):
-        one = all_found[all_found.scores >= confidence]
-        overlap = box_iou(target["boxes"], one.boxes) if len(one) and len(target["boxes"]) else torch.zeros(len(target["boxes"]), len(one))
-        free_truth, free_found = set(range(len(target["boxes"]))), set(range(len(one)))
-        pairs = (overlap >= iou).nonzero()
-        for t, d in pairs[overlap[overlap >= iou].argsort(descending=True, stable=True)].tolist():
-            if t in free_truth and d in free_found:
-                counts[one.labels[d], target["labels"][t]] += 1
-                free_truth.remove(t)
-                free_found.remove(d)
-        for t in free_truth:
-            counts[num_classes, target["labels"][t]] += 1  # missed
-        for d in free_found:
-            counts[one.labels[d], num_classes] += 1  # invented
-    return counts

@@ -228,3 +228,15 @@ def test_crowds_are_no_examples():
 def test_the_canvas_follows_the_pictures():
     assert common_size(Squares(), 64) == (64, 64)  # 48 of 64, rounded up to a multiple of 32
     assert common_size(Squares(), 128) == (96, 128)
+
+
+def test_a_dataset_of_the_catalog_is_opened_by_its_name(tmp_path, monkeypatch):
+    from coursekit.data import catalog
+    from coursekit.data.signs import write_signs
+    from coursekit.yolo.train import open_data
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(catalog, "get", lambda name: write_signs(tmp_path / f"files of {name}", 2, size=64))
+    assert len(open_data("bccd", "train")) == 2
+    with pytest.raises(ValueError, match="nothing"):
+        open_data("nothing", "train")

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -7,7 +6,7 @@ from coursekit.detections import Detections
 from coursekit.metrics.detection import evaluate_samples
 from coursekit.yolo import YOLO, load_shipped, predict
 from coursekit.yolo.predict import input_size
-from coursekit.yolo.val import confusion, curves
+from coursekit.yolo.val import curves
 
 
 def truth(*rows):
@@ -20,27 +19,6 @@ def found(*rows):
     """Rows of x1, y1, x2, y2, label, score."""
     table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 6)
     return Detections(table[:, :4], table[:, 5], table[:, 4].long())
-
-
-@pytest.mark.parametrize(
-    ("target", "said", "expected"),
-    [
-        (truth(), found(), []),
-        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 10, 0, 0.9]), [(0, 0)]),
-        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 10, 1, 0.9]), [(1, 0)]),  # a wrong name, and neither missed nor invented
-        (truth([0, 0, 10, 10, 1]), found(), [(2, 1)]),  # missed
-        (truth(), found([0, 0, 10, 10, 1, 0.9]), [(1, 2)]),  # invented
-        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 10, 0, 0.2]), [(2, 0)]),  # too unsure to count
-        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 4, 0, 0.9]), [(2, 0), (0, 2)]),  # IoU .4: missed here, invented there
-        (truth([0, 0, 10, 10, 0]), found([0, 0, 10, 8, 1, 0.9], [0, 0, 10, 10, 0, 0.3]), [(0, 0), (1, 2)]),  # the better overlap first
-    ],
-    ids=["nothing", "right", "wrong name", "missed", "invented", "unsure", "badly placed", "two for one"],
-)
-def test_confusion_by_hand(target, said, expected):
-    counts = np.zeros((3, 3), dtype=np.int64)
-    for row, column in expected:
-        counts[row, column] += 1
-    assert confusion([target], [said], 2).tolist() == counts.tolist()
 
 
 def test_curves_are_plain_and_agree_with_the_metric():

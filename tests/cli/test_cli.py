@@ -32,9 +32,15 @@ def test_help_is_quick():
 
 
 @pytest.mark.parametrize(
-    "command", ["import coursekit", "import coursekit.cli", "import coursekit.metrics.detection",
+    "command",
+    [
+        "import coursekit",
+        "import coursekit.cli",
+        "import coursekit.metrics.detection",
         "import coursekit.data.check",
-        "import coursekit.data.catalog", "import coursekit.doctor"]
+        "import coursekit.data.catalog",
+        "import coursekit.doctor",
+    ],
 )
 def test_importing_is_cheap(command):
     code = f"{command}; import sys; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"

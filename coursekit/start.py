@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -114,6 +115,11 @@ def open_lab(folder: Path, first: str = "00_welcome.ipynb", port: int = 8888, br
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # containers run as root; the server listens on localhost only
     url = f"http://127.0.0.1:{port}/lab/tree/{first}?token={token}"
+    for name in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a shell that starts us in the background has us ignore Ctrl-C; and nothing must outlive us
+        signal.signal(name, signal.default_int_handler)
     with subprocess.Popen(command) as server:
         try:
             if not _wait_until_served(url, server):

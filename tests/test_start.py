@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import re
@@ -66,21 +67,28 @@ def test_a_damaged_manifest_costs_nobody_their_work(edition, tmp_path, damage):
     assert set(json.loads((mine / MANIFEST).read_text())) == {"00_welcome.ipynb", "01_tensors.ipynb"}
 
 
-def test_start_serves_the_first_notebook(tmp_path):
-    """The printed URL answers 200, and Ctrl-C ends the server with it."""
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
+def test_start_serves_the_first_notebook_until_it_is_stopped(tmp_path, stop):
+    """The printed URL answers 200; the server ends with the command, also where a shell had it ignore Ctrl-C."""
     command = [sys.executable, "-m", "coursekit.cli", "start", "mine", "--no-browser", "--port", "8931"]
-    environment = {**os.environ, "NO_PROXY": "*"}
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True) as process:
-        try:
-            text = ""
-            while "http://" not in text:
-                line = process.stdout.readline()
-                assert line, f"ended without a URL, after {text!r}"
-                text += line
-            url = re.search(r"http://\S+", text)[0]
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
-                assert answer.status == 200
-            assert (tmp_path / "mine" / "00_welcome.ipynb").exists()
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), "start_new_session": True}
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, **ignoring)
+    try:
+        text = ""
+        while "http://" not in text:
+            line = process.stdout.readline()
+            assert line, f"ended without a URL, after {text!r}"
+            text += line
+        url = re.search(r"http://\S+", text)[0]
+        with direct.open(url, timeout=30) as answer:
+            assert answer.status == 200
+        assert (tmp_path / "mine" / "00_welcome.ipynb").exists()
+        process.send_signal(stop)
         assert process.wait(timeout=30) == 0
+        with pytest.raises(OSError, match="refused"):
+            direct.open(url, timeout=5)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -99,6 +100,13 @@ def _wait_until_served(url: str, server: subprocess.Popen, seconds: float = 60) 
     return False
 
 
+def _quiet(settings: Path) -> dict[str, str]:
+    """The environment in which JupyterLab neither looks for updates nor asks whether it may fetch news: nothing here calls home."""
+    write_json(settings / "labconfig" / "page_config.json", {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
+    paths = [str(settings), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+
+
 def open_lab(folder: Path, first: str = "00_welcome.ipynb", port: int = 8888, browser: bool = True) -> int:
     """Start JupyterLab in the folder, print its URL once the page answers, and stay until it ends (Ctrl-C).
 
@@ -111,7 +119,6 @@ def open_lab(folder: Path, first: str = "00_welcome.ipynb", port: int = 8888, br
     port, token = _free_port(port), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder.resolve()}", "--ServerApp.port_retries=0", "--ServerApp.log_level=WARN"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]  # nothing here calls home
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # containers run as root; the server listens on localhost only
     url = f"http://127.0.0.1:{port}/lab/tree/{first}?token={token}"
@@ -120,7 +127,7 @@ def open_lab(folder: Path, first: str = "00_welcome.ipynb", port: int = 8888, br
         signal.SIGTERM,
     ):  # a shell that starts us in the background has us ignore Ctrl-C; and nothing must outlive us
         signal.signal(name, signal.default_int_handler)
-    with subprocess.Popen(command) as server:
+    with tempfile.TemporaryDirectory() as settings, subprocess.Popen(command, env=_quiet(Path(settings))) as server:
         try:
             if not _wait_until_served(url, server):
                 server.terminate()

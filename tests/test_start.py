@@ -83,6 +83,7 @@ def test_start_serves_the_first_notebook_until_it_is_stopped(tmp_path, stop):
         url = re.search(r"http://\S+", text)[0]
         with direct.open(url, timeout=30) as answer:
             assert answer.status == 200
+            assert b'"disabledExtensions": ["@jupyterlab/apputils-extension:announcements"]' in answer.read(), "it would ask to call home"
         assert (tmp_path / "mine" / "00_welcome.ipynb").exists()
         process.send_signal(stop)
         assert process.wait(timeout=30) == 0

@@ -696,7 +696,7 @@ for index in range(3):
 
 # %%
 folder = Path(tempfile.mkdtemp()) / "my-photos"
-write_signs(folder, length=at(smoke=24, quick=120, full=240), seed=7, format="voc", **world)
+write_signs(folder, length=at(smoke=24, quick=64, full=240), seed=7, format="voc", **world)
 print(*sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir()), sep="\n")
 
 # %% [markdown]
@@ -725,7 +725,7 @@ from coursekit.yolo.train import new_run, prepare, train
 settings = TrainSettings(
     data=str(folder),
     imgsz=SIZE,
-    epochs=at(smoke=1, quick=2, full=10),
+    epochs=at(quick=1, full=10),
     batch=8,
     precision="float32",
     threads=torch.get_num_threads(),

@@ -44,10 +44,8 @@ def assign_cases(generator):
     yield "two of different class, apart", case([[2, 2, 26, 30], [34, 30, 62, 62]], [0, 2], 5)
     yield "two that overlap want the same cells", case([[4, 4, 44, 44], [20, 16, 60, 56]], [1, 2], 12)
     yield "one inside the other", case([[2, 2, 62, 62], [22, 22, 42, 42]], [0, 1], 9)
-    lost = case([[12, 12, 36, 44]], [2], 20)
-    lost[1][27] = torch.tensor(
-        [50.0, 2, 60, 9]
-    )  # its centre is inside, its box is nowhere near: alignment 0, and still chosen, since there is room
+    lost = case([[12, 12, 36, 44]], [2], count)  # room for all, so that no tie decides
+    lost[1][27] = torch.tensor([50.0, 2, 60, 9])  # its centre is inside, its box is nowhere near: alignment 0, and still chosen
     yield "a candidate that frames nothing, and room for it", lost
     for _ in range(3):
         corners = torch.rand(3, 2, generator=generator) * 30

@@ -470,7 +470,7 @@ from coursekit.yolo.loss import detection_loss
 
 SIZE, NAMES = 128, ("stop", "priority_road", "no_entry", "keep_right")
 world = {"size": SIZE, "difficulty": "easy", "classes": NAMES}
-training = SignScenes(at(smoke=32, full=320), seed=0, **world)
+training = SignScenes(at(smoke=32, quick=280, full=320), seed=0, **world)
 validation = SignScenes(at(smoke=8, full=100), seed=1, **world)
 images, targets = collate([training[i] for i in range(8)])
 torch.manual_seed(0)
@@ -582,7 +582,7 @@ def train_detector(seed=0, epochs=4, mosaic=0.5, start=3.5):
 
 
 cached = CachedDataset(training, (SIZE, SIZE))
-epochs = at(smoke=1, quick=8, full=12)
+epochs = at(smoke=1, quick=7, full=12)
 model, averaged, history = train_detector(epochs=epochs)
 show_curves({"loss": (range(1, epochs + 1), history)}, "Training from scratch", "epoch", "mean loss")
 # %% [markdown]

@@ -15,7 +15,7 @@
 # | how to cut an image into windows without copying it | `patches` |
 # | what PNG keeps and JPEG throws away | |
 #
-# **Time** 15 seconds of computing on a CPU or a GPU; about two hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Time** 15 seconds of computing on two CPU cores; about two hours of thinking, with marks (✂) for lessons of 50 minutes.
 # **Before you start** you know Python functions, lists and slices, and have seen a NumPy array. Nothing else.
 
 # %%

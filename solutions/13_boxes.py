@@ -14,7 +14,7 @@
 # | which box found which object, and a first average precision | `simple_ap` |
 # | how to find a bug that raises no error | `tidy_up`, repaired |
 #
-# **Time** 15 seconds of computing on a CPU or a GPU; about two and a half hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Time** 15 seconds of computing on two CPU cores; about two and a half hours of thinking, with marks (✂) for lessons of 50 minutes.
 # **Before you start** you have met broadcasting (01), gradient descent (02, 03), precision and recall (06).
 
 # %%

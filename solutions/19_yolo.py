@@ -17,7 +17,7 @@
 # | v1 to v8 and on, as a history of answers | |
 # | training on a folder of your own, and reading what the run wrote | |
 #
-# **Time** about 5 minutes of computing on 2 CPU cores, under one on a GPU; about four hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Time** about 5 minutes of computing on two CPU cores; about four hours of thinking, with marks (✂) for lessons of 50 minutes.
 # **Before you start** you know boxes, IoU and NMS (notebook 13), convolution and batch normalisation.
 
 # %%
@@ -638,8 +638,8 @@ band("AP lost by starting with small boxes", mean["all of it"] - mean["small sta
 # 0.000001, all candidates look alike, and the assignment picks nearly at random for hundreds of steps. Nothing crashes. The loss even falls.
 #
 # Mind the noise: one dot is one seed. Differences smaller than the spread of the dots are not findings. In a training as short as this one the average may even
-# cost a little: the statistics of batch normalisation are themselves slow averages, and the copy is slower still. Give it 1,000 steps and it pays. And mosaic shows four times as many
-# objects, so it needs time as well: what helps in 100 epochs can hurt in 8. **An ablation holds for the training it was measured in.**
+# cost a little: the statistics of batch normalisation are themselves slow averages, and the copy is slower still. Mosaic shows four
+# pictures in one, which also asks for time. **An ablation holds for the training it was measured in.**
 #
 # ✂ *End of the fourth 50 minutes.*
 #

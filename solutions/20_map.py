@@ -15,7 +15,7 @@
 # | why five famous tools disagree about the same detections | |
 # | why AP was lost, and what would help | `error_type` |
 #
-# **Time** 20 seconds of computing on a CPU or a GPU; about three hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Time** 20 seconds of computing on two CPU cores; about three hours of thinking, with marks (✂) for lessons of 50 minutes.
 # **Before you start** you have met precision and recall (06), IoU, NMS and a first AP (13).
 
 # %%

@@ -21,6 +21,7 @@ from pathlib import Path
 from coursekit.authoring.mutate import Mutant, mutants
 from coursekit.authoring.solved import Solution, solutions_in
 from coursekit.exercises.core import Exercise, find
+from coursekit.files import write_json
 from coursekit.machine import cpu_quota
 
 CACHE = Path("build/mutants")
@@ -64,10 +65,7 @@ def score_notebook(path: Path, cache: Path = CACHE) -> list[Score]:
     for name, found in missing.items():
         scores[name] = _score(find(name), found, verdicts[name])
         scores[name].key = keys[name]
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary = cache / f"{name}.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(asdict(scores[name]), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, cache / f"{name}.json")
+        write_json(cache / f"{name}.json", asdict(scores[name]))
     return list(scores.values())
 
 

@@ -8,12 +8,12 @@ What is kept lies in ``data_home()/NAME``: `archives` as they came, and `files` 
 
 import hashlib
 import json
-import os
 import shlex
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..files import write_json
 from .cards import CARDS, Card
 from .download import DownloadError, data_home, fetch, file_hash, known_hash, locked
 from .extract import extract
@@ -152,9 +152,7 @@ def _unpack(one: Card, archives: list[Path], home: Path, source: dict[str, str])
     if one.content and one.root and (home / "files" / one.root).is_dir() and content_hash(home / "files" / one.root) != one.content:
         _forget(home)
         raise ValueError(f"{archives[0].name} does not hold the {one.title} that we know: its files have other bytes")
-    new = manifest.with_suffix(".new")
-    new.write_text(json.dumps({"archives": source, "files": sizes}))
-    os.replace(new, manifest)
+    write_json(manifest, {"archives": source, "files": sizes})
 
 
 def content_hash(folder: Path) -> str:

@@ -17,7 +17,7 @@ class Head(nn.Module):
 
     The start matters more than it looks. Task-aligned assignment weighs IoU to the sixth power, so a head whose boxes
     start far too small finds no cell better than another, and learns slowly for hundreds of steps: with boxes that
-    start 2.6 strides wide a small run reached AP .18, with 7 strides wide .77.
+    start a quarter of a stride wide, eight epochs of notebook 19's small world reached AP .39, with 7 strides wide .63.
 
     Args:
         channels: of each of the maps that come in.

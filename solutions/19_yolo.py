@@ -73,7 +73,7 @@ from coursekit.yolo.predict import load_shipped
 # %%
 detector = load_shipped()
 scenes = SignScenes(50, seed=190)
-image, truth = scenes[45]
+image, truth = scenes[49]
 with torch.no_grad():
     raw = detector(image[None])
 print("class logits ", tuple(raw.logits.shape), " one row per cell, one column per class")
@@ -91,8 +91,8 @@ print("cells        ", " + ".join(f"{256 // s} x {256 // s}" for s in (8, 16, 32
 boxes, scores = decode_raw(raw)
 show_levels(image, scores[0])
 # %% [markdown]
-# Small signs light up on the fine map, large ones on a coarse map, and nearly everything is dark. A few lit cells around each object all mean the
-# same object. So three steps lead from **dense to sparse**:
+# Nearly everything is dark, and a few lit cells around each object all mean the same object. One might expect large signs to light up on a coarse map. In *this*
+# detector the fine map speaks for all of them: nothing ties a size to a map, as section 7 shows. Three steps lead from **dense to sparse**:
 
 # %%
 predict(
@@ -449,7 +449,8 @@ owner = assign(scores[0], boxes[0], raw.centres, truth["boxes"], truth["labels"]
 print(f"{int((owner >= 0).sum())} of {len(owner)} cells answer for {len(truth['boxes'])} objects")
 show_owners(image, truth["boxes"], owner, raw.centres, raw.strides)
 # %% [markdown]
-# The size of an object decides by itself which map answers: only a cell of a suitable map frames it well.
+# No rule ties the size of an object to a map. Whichever cells name and frame it best answer for it, and here the fine ones do, whose boxes start 7 · 8 = 56 pixels wide:
+# about as large as our signs. Detectors before this one handed out the maps by size.
 #
 # The class target is **soft**: the best cell of an object should be as sure as its box is good (its IoU), the others in proportion. So a confident score
 # comes to mean "well framed", which is what suppression and AP need when they sort by it. The whole loss of a batch, divided by the sum of all targets:

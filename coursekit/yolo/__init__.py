@@ -1,6 +1,6 @@
 """A small modern YOLO, in files that can be read one by one. Taught in notebook 19_yolo."""
 
-from .assign import Assignment, assign
+from .assign import Assignment, assign, assign_by_centre
 from .decode import detections, soft_nms
 from .loss import complete_iou, detection_loss
 from .model import SIZES, STRIDES, YOLO, Raw
@@ -17,6 +17,7 @@ __all__ = [
     "Raw",
     "TrainSettings",
     "assign",
+    "assign_by_centre",
     "complete_iou",
     "detection_loss",
     "detections",

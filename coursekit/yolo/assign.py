@@ -1,4 +1,4 @@
-"""Which cell answers for which object: task-aligned assignment. Taught in notebook 19_yolo."""
+"""Which cell answers for which object: task-aligned assignment, and the rule before it. Taught in notebook 19_yolo."""
 
 from dataclasses import dataclass
 
@@ -73,4 +73,47 @@ def assign(
     peak = (aligned * chosen).amax(dim=1).clamp(min=1e-30)  # (M,) of the cells it was left with; IoU .01 to the sixth is 1e-12
     reach = (overlap * chosen).amax(dim=1)
     targets[positive, truth_labels[mine]] = aligned[mine, positive] / peak[mine] * reach[mine]
+    return Assignment(owner, targets)
+
+
+@torch.no_grad()
+def assign_by_centre(
+    scores: Tensor,
+    boxes: Tensor,
+    centres: Tensor,
+    truth_boxes: Tensor,
+    truth_labels: Tensor,
+    strides: Tensor,
+    reach: float = 8.0,
+    radius: float = 1.5,
+) -> Assignment:
+    """The rule before task alignment, for comparison: size chooses the map, place the cells, and what the network says is not asked.
+
+    1. an object goes to the finest map on which its longer side is at most ``reach`` strides, or else to the coarsest;
+    2. there it takes the cells whose centre is inside it and within ``radius`` strides of its middle on both axes; an object narrower
+       than 2 strides counts as 2 strides wide, or it might contain no centre at all;
+    3. a cell taken by two objects goes to the smaller;
+    4. the target is 1 for the object's class.
+
+    Args:
+        scores: (A, C), only for its shape. boxes: not used. centres: (A, 2) pixels. strides: (A,) pixels per cell.
+        truth_boxes: (M, 4). truth_labels: (M,) int64. M may be 0: all background.
+
+    Source: FCOS, Tian et al., arXiv 1904.01355, with centre sampling and without its centre-ness. FCOS chooses the map by the distance to
+    the farthest side; this, by the length of the longer side.
+    """
+    targets = torch.zeros_like(scores)
+    if len(truth_boxes) == 0:
+        return Assignment(torch.full((len(scores),), -1, device=scores.device), targets)
+    size = truth_boxes[:, 2:] - truth_boxes[:, :2]  # (M, 2)
+    maps = strides.unique()  # the fine one first
+    level = torch.searchsorted(maps * reach, size.amax(dim=1)).clamp(max=len(maps) - 1)
+    stride = maps[level][:, None]  # (M, 1)
+    half = torch.minimum((size / 2).maximum(stride), radius * stride)  # how far a centre may be from the middle
+    middle = (truth_boxes[:, :2] + truth_boxes[:, 2:]) / 2
+    near = ((centres[None] - middle[:, None]).abs() < half[:, None]).all(dim=2) & (strides == stride)  # (M, A)
+    area, owner = torch.where(near, size.prod(dim=1)[:, None], torch.inf).min(dim=0)
+    owner = torch.where(area < torch.inf, owner, -1)
+    positive = (owner >= 0).nonzero()[:, 0]
+    targets[positive, truth_labels[owner[positive]]] = 1.0
     return Assignment(owner, targets)

@@ -1,6 +1,8 @@
 """How wrong the detector is, in two numbers: what it said and where it said it. Taught in notebook 19_yolo."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,21 +37,23 @@ def complete_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
     return iou - distance - weight * shape
 
 
-def detection_loss(raw, truth: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def detection_loss(raw, truth: list[dict[str, Tensor]], assign: Callable | None = None) -> dict[str, Tensor]:
     """Loss of a batch, in parts.
 
     Args:
         raw: a `Raw` of B images.
         truth: B dicts with ``boxes`` (M, 4) in pixels of the network's input and ``labels`` (M,); M may be 0.
+        assign: another rule than task alignment, such as `assign_by_centre`; called as that is, with the strides of the cells.
 
     Returns:
         ``loss`` (what to call backward on), ``class`` and ``box`` (its two parts, detached).
     """
-    from .assign import assign  # assignment needs complete_iou, and we need assignment
+    from .assign import assign as task_aligned  # assignment needs complete_iou, and we need assignment
     from .decode import decode
 
     boxes, scores = decode(raw)  # (B, A, 4), (B, A, C)
-    plans = [assign(s.detach(), b.detach(), raw.centres, t["boxes"], t["labels"]) for s, b, t in zip(scores, boxes, truth, strict=True)]
+    rule = task_aligned if assign is None else partial(assign, strides=raw.strides)
+    plans = [rule(s.detach(), b.detach(), raw.centres, t["boxes"], t["labels"]) for s, b, t in zip(scores, boxes, truth, strict=True)]
     targets = torch.stack([plan.targets for plan in plans])  # (B, A, C)
     total = targets.sum().clamp(min=1)  # an image full of objects must not count more than one with few
     what = binary_cross_entropy_with_logits(raw.logits, targets, reduction="sum") / total

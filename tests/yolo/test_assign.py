@@ -1,6 +1,9 @@
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from coursekit.yolo import STRIDES, assign
+from coursekit.yolo import STRIDES, assign, assign_by_centre
 from coursekit.yolo.assign import centres_inside
 from coursekit.yolo.decode import cell_centres
 
@@ -96,3 +99,74 @@ def test_more_top_than_cells():
     centres = CENTRES[-4:]
     plan = assign(torch.full((4, 1), 0.5), boxes([0, 0, 64, 64]).repeat(4, 1), centres, boxes([0, 0, 64, 64]), torch.tensor([0]), top=10)
     assert (plan.owner == 0).all()
+
+
+def by_centre(truth, labels=None, classes=2, **rule):
+    labels = torch.zeros(len(truth), dtype=torch.int64) if labels is None else torch.tensor(labels)
+    nothing_is_asked = torch.zeros(len(CENTRES), 4)
+    return assign_by_centre(torch.rand(len(CENTRES), classes), nothing_is_asked, CENTRES, truth, labels, strides=CELL_STRIDES, **rule)
+
+
+def owned(plan, number):
+    """Centres and strides of the cells of one object."""
+    mine = plan.owner == number
+    return sorted(map(tuple, CENTRES[mine].tolist())), set(CELL_STRIDES[mine].tolist())
+
+
+def test_by_centre_of_no_objects_is_all_background():
+    plan = by_centre(boxes())
+    assert plan.owner.tolist() == [-1] * 84
+    assert plan.targets.tolist() == torch.zeros(84, 2).tolist()
+
+
+def test_by_centre_takes_the_nine_cells_around_the_middle():
+    plan = by_centre(boxes([0, 4, 56, 52]), [1])  # its middle, (28, 28), is the centre of a cell; 1.5 strides are 12 pixels
+    expected = [(x, y) for x in (20.0, 28.0, 36.0) for y in (20.0, 28.0, 36.0)]
+    assert owned(plan, 0) == (expected, {8.0})
+    assert plan.targets.sum() == 9
+    assert (plan.targets[plan.owner == 0] == torch.tensor([0.0, 1.0])).all()  # fully sure, of its own class
+
+
+def test_by_centre_stays_inside_the_object():
+    plan = by_centre(boxes([18, 4, 38, 52]))
+    assert {x for x, _ in owned(plan, 0)[0]} == {20.0, 28.0, 36.0}
+    plan = by_centre(boxes([20, 4, 36, 52]))  # the edges run through centres, and inside is strict
+    assert {x for x, _ in owned(plan, 0)[0]} == {28.0}
+
+
+@pytest.mark.parametrize(
+    ("side", "reach", "stride"), [(8, 4, 8), (32, 4, 8), (33, 4, 16), (64, 4, 16), (32, 1, 32), (64, 1, 32), (64, 8, 8)]
+)
+def test_by_centre_the_longer_side_chooses_the_map(side, reach, stride):
+    wide = by_centre(boxes([0, 20, side, 30]), reach=reach)
+    tall = by_centre(boxes([20, 0, 30, side]), reach=reach)
+    assert owned(wide, 0)[1] == owned(tall, 0)[1] == {stride}
+
+
+def test_by_centre_a_cell_wanted_by_two_goes_to_the_smaller():
+    plan = by_centre(boxes([0, 0, 56, 56], [20, 20, 36, 36]), [0, 1])  # both have their middle at (28, 28)
+    assert owned(plan, 1)[0] == [(28.0, 28.0)]
+    assert len(owned(plan, 0)[0]) == 8
+    assert (plan.owner == by_centre(boxes([0, 0, 56, 56], [20, 20, 36, 36])).owner).all()  # whatever the labels
+    turned = by_centre(boxes([20, 20, 36, 36], [0, 0, 56, 56]), [1, 0])  # and whatever the order
+    assert turned.targets.tolist() == plan.targets.tolist()
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 63), st.floats(0, 63), st.floats(0.1, 64), st.floats(0.1, 64)), min_size=1, max_size=6),
+    st.sampled_from([2.0, 4.0, 8.0]),
+)
+def test_by_centre_leaves_no_object_without_a_cell_unless_a_smaller_one_took_it(rows, reach):
+    truth = boxes(*((x, y, min(x + w, 64), min(y + h, 64)) for x, y, w, h in rows))
+    labels = [number % 2 for number in range(len(truth))]
+    plan = by_centre(truth, labels, reach=reach)
+    area = (truth[:, 2:] - truth[:, :2]).prod(dim=1)
+    for number in range(len(truth)):
+        alone = by_centre(truth[number : number + 1], [0], reach=reach).owner == 0
+        assert alone.any()  # alone, every object has cells, the tiny, the thin and those at the edge too
+        assert len(CELL_STRIDES[alone].unique()) == 1  # of one map
+        taken = plan.owner[alone]
+        assert (area[taken] <= area[number]).all()
+    for number, owner in enumerate(plan.owner.tolist()):  # a cell has one owner and is told its class, or silence
+        expected = [float(owner >= 0 and labels[owner] == label) for label in (0, 1)]
+        assert plan.targets[number].tolist() == expected

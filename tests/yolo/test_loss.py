@@ -4,7 +4,8 @@ import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coursekit.yolo import YOLO, complete_iou, detection_loss, detections
+from coursekit.yolo import YOLO, assign, assign_by_centre, complete_iou, detection_loss, detections
+from coursekit.yolo.decode import decode
 from coursekit.yolo.loss import BOX_GAIN, CLASS_GAIN
 
 
@@ -111,3 +112,27 @@ def test_one_batch_is_learned_by_heart():
     for one, wanted in zip(found, truth, strict=True):
         assert one.labels[0] == wanted["labels"][0]
         assert torchvision.ops.box_iou(one.boxes[:1], wanted["boxes"]).item() > 0.7
+
+
+def test_another_assignment_can_be_asked_for():
+    torch.manual_seed(0)
+    raw = YOLO(2, "n")(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    one = {"boxes": boxes([8, 8, 40, 40]), "labels": torch.tensor([1])}
+    losses = detection_loss(raw, [one, NOTHING], assign=assign_by_centre)
+    answering = [18, 19, 26, 27]  # the 4 cells of stride 8 within 12 pixels of (24, 24): 20 and 28 on both axes
+    framed = complete_iou(decode(raw)[0][0, answering], one["boxes"].expand(4, 4))
+    assert losses["box"].item() == pytest.approx((1 - framed).mean().item())  # the target is 1: each counts alike
+    targets = torch.zeros_like(raw.logits)
+    targets[0, answering, 1] = 1
+    said = raw.logits.sigmoid()
+    wrong = torch.where(targets == 1, said, 1 - said).log().sum() / -4
+    assert losses["class"].item() == pytest.approx(wrong.item(), rel=1e-4)
+
+
+def test_task_alignment_is_the_rule_unless_another_is_asked_for():
+    torch.manual_seed(0)
+    raw = YOLO(2, "n")(torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8))
+    truth = [{"boxes": boxes([8, 8, 40, 40]), "labels": torch.tensor([1])}]
+    usual = detection_loss(raw, truth)
+    assert detection_loss(raw, truth, assign=lambda *arguments, strides: assign(*arguments)) == usual
+    assert detection_loss(raw, truth, assign=assign_by_centre) != usual

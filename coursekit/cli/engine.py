@@ -24,6 +24,7 @@ def train(
     weights: Annotated[str, Option(help="Weights file to start from.")] = "",
     imgsz: Annotated[int, Option(help="Longer side of the network's input, pixels.")] = 320,
     epochs: Annotated[int, Option(help="0: about 23,000 pictures seen in all.")] = 0,
+    minutes: Annotated[float, Option(help="Instead of epochs: as many as fit, by timing a few steps.")] = 0.0,
     batch: Annotated[int, Option(help="Pictures in a step.")] = 8,
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, Option(help="auto (timed at the start), float32 or bfloat16.")] = "auto",

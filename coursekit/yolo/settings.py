@@ -19,6 +19,8 @@ class TrainSettings:
         model: ``n``, ``s`` or ``m``. weights: a weights file to start from instead of random numbers, or "".
         imgsz: longer side of the network's input in pixels; the other side follows the most common shape of the pictures.
         epochs: 0 works out to about 23,000 pictures seen, but 20 to 300 epochs. batch: pictures in a step.
+        minutes: instead of epochs: as many as fit, by timing a few steps at the start; 0 is no limit. It becomes a number of epochs there
+            and then, so a machine that gets busy later takes longer.
         seed: of the first weights, the order and the augmentation. Same seed, same run.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``. precision: ``auto`` (timed at the start), ``float32``, ``bfloat16``.
         threads: of the CPU; 0 takes the cores that are really ours.
@@ -37,6 +39,7 @@ class TrainSettings:
     weights: str = ""
     imgsz: int = 320
     epochs: int = 0
+    minutes: float = 0.0
     batch: int = 8
     seed: int = 0
     device: str = "auto"
@@ -67,9 +70,11 @@ class TrainSettings:
     def __post_init__(self):
         if self.model not in SIZES:
             raise ValueError(f"model must be one of {', '.join(SIZES)}, got {self.model!r}")
-        for name, least in {"imgsz": 32, "batch": 1, "epochs": 0, "threads": 0, "val_every": 0, "seed": 0}.items():
+        for name, least in {"imgsz": 32, "batch": 1, "epochs": 0, "minutes": 0, "threads": 0, "val_every": 0, "seed": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.minutes and self.epochs:
+            raise ValueError(f"give epochs or minutes, not both; got epochs {self.epochs} and minutes {self.minutes:g}")
         shares = ("mosaic", "close_mosaic", "fliplr", "flipud", "warmup", "translate", "min_visible")
         for name in (*shares, "brightness", "contrast", "saturation", "hue"):
             if not 0 <= getattr(self, name) <= 1:

@@ -1,9 +1,12 @@
 """Training the detector: this puts the pieces together, the loop itself is `coursekit.training.loop`. Taught in notebook 19_yolo."""
 
 import copy
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -17,6 +20,7 @@ from ..training.loop import State, fit
 from ..training.run import Run
 from .loss import detection_loss
 from .model import YOLO
+from .pace import STEPS, epochs_within, seconds_per_step
 from .predict import describe, input_size, load
 from .settings import TrainSettings, choose_epochs
 from .val import validate
@@ -63,7 +67,7 @@ def make_optimizer(model: torch.nn.Module, lr: float, weight_decay: float) -> to
     kernels = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99))  # .99: short runs cannot wait for .999
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)  # .99: short runs cannot wait for .999
 
 
 def one_step(model: YOLO, images: Tensor, device: str) -> Callable[[str], None]:
@@ -101,7 +105,7 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         dataset, validation: samples to use instead of opening ``settings.data``.
         compute: of a run that is resumed; None decides.
     """
-    notes = []
+    begin, notes = time.perf_counter(), []
     dataset = open_data(settings.data, settings.split) if dataset is None else dataset
     if validation is None and settings.val_split == "auto" and settings.split == "train":
         try:
@@ -116,8 +120,6 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         notes.append("no validation split: best.pt will not be written, last.pt is the result")
     if settings.data == "signs" and settings.fliplr > 0:
         notes.append("signs are mirrored (fliplr): a bend to the left then looks like one to the right; --fliplr 0 is better here")
-    epochs = choose_epochs(settings.epochs, len(dataset))
-    settings = replace(settings, epochs=epochs, val_every=settings.val_every or max(1, epochs // 10))
     device = choose_device(settings.device) if compute is None else compute.device
     threads = choose_threads(settings.threads) if compute is None else compute.threads
     torch.set_num_threads(threads)
@@ -135,7 +137,29 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         compute = Compute(device, precision, threads)
     batches = Batches(CachedDataset(dataset, size_hw), settings.batch, settings.seed, prefetch=2 if device != "cpu" else 0)
     state = State(model, EMA(model, settings.ema_decay, settings.ema_tau), make_optimizer(model, settings.lr, settings.weight_decay))
-    return Prepared(settings, compute, state, batches, validation, size_hw, notes)
+    prepared = Prepared(settings, compute, state, batches, validation, size_hw, notes)
+    epochs = time_epochs(prepared, begin) if settings.minutes else choose_epochs(settings.epochs, len(dataset))
+    prepared.settings = replace(settings, epochs=epochs, minutes=0.0, val_every=settings.val_every or max(1, epochs // 10))
+    return prepared
+
+
+def time_epochs(prepared: Prepared, begin: float) -> int:
+    """How many epochs end ``settings.minutes`` after ``begin`` (of `time.perf_counter`), as far as a few steps can tell."""
+    settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
+    batches.augment = settings.augment(mosaic=True)
+    make = partial(make_optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
+    few = ready(islice(batches.epoch(0), STEPS), compute.device)
+    step = seconds_per_step(prepared.state, few, detection_loss, make, compute)
+    epochs = epochs_within(settings.minutes * 60 - (time.perf_counter() - begin), step, len(batches))
+    prepared.notes.append(f"{settings.minutes:g} minutes: {epochs} epochs of {len(batches)} steps, {step:.3f} s each")
+    return epochs
+
+
+def ready(batches: Iterable, device: str) -> Iterator:
+    """Batches as the loss takes them: on the device, without crowds."""
+    for images, targets in batches:
+        truth = [{name: value.to(device) for name, value in t.items()} for t in without_crowds(targets)]
+        yield images.to(device, non_blocking=True), truth
 
 
 def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Callable = lambda row: None) -> State:
@@ -145,9 +169,7 @@ def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Cal
 
     def batches_of(epoch: int):
         batches.augment = settings.augment(mosaic=epoch < settings.epochs * (1 - settings.close_mosaic))
-        for images, targets in batches.epoch(epoch):
-            truth = [{name: value.to(compute.device) for name, value in t.items()} for t in without_crowds(targets)]
-            yield images.to(compute.device, non_blocking=True), truth
+        return ready(batches.epoch(epoch), compute.device)
 
     def evaluate(model: YOLO, epoch: int) -> dict | None:
         if (epoch + 1) % settings.val_every and epoch + 1 < settings.epochs:

@@ -76,6 +76,13 @@ def assign(
     return Assignment(owner, targets)
 
 
+def suiting_stride(boxes: Tensor, strides: Tensor, reach: float = 8.0) -> Tensor:
+    """(M,) of the finest map on which the longer side of each box is at most ``reach`` strides, or else of the coarsest."""
+    maps = strides.unique()  # the fine one first
+    longer = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1)
+    return maps[torch.searchsorted(maps * reach, longer).clamp(max=len(maps) - 1)]
+
+
 @torch.no_grad()
 def assign_by_centre(
     scores: Tensor,
@@ -106,9 +113,7 @@ def assign_by_centre(
     if len(truth_boxes) == 0:
         return Assignment(torch.full((len(scores),), -1, device=scores.device), targets)
     size = truth_boxes[:, 2:] - truth_boxes[:, :2]  # (M, 2)
-    maps = strides.unique()  # the fine one first
-    level = torch.searchsorted(maps * reach, size.amax(dim=1)).clamp(max=len(maps) - 1)
-    stride = maps[level][:, None]  # (M, 1)
+    stride = suiting_stride(truth_boxes, strides, reach)[:, None]  # (M, 1)
     half = torch.minimum((size / 2).maximum(stride), radius * stride)  # how far a centre may be from the middle
     middle = (truth_boxes[:, :2] + truth_boxes[:, 2:]) / 2
     near = ((centres[None] - middle[:, None]).abs() < half[:, None]).all(dim=2) & (strides == stride)  # (M, A)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.yolo import STRIDES, assign, assign_by_centre
-from coursekit.yolo.assign import centres_inside
+from coursekit.yolo.assign import centres_inside, suiting_stride
 from coursekit.yolo.decode import cell_centres
 
 CENTRES, CELL_STRIDES = cell_centres((64, 64), STRIDES)  # 64 + 16 + 4 cells
@@ -170,3 +170,10 @@ def test_by_centre_leaves_no_object_without_a_cell_unless_a_smaller_one_took_it(
     for number, owner in enumerate(plan.owner.tolist()):  # a cell has one owner and is told its class, or silence
         expected = [float(owner >= 0 and labels[owner] == label) for label in (0, 1)]
         assert plan.targets[number].tolist() == expected
+
+
+def test_the_suiting_stride_is_that_of_the_finest_map_that_reaches():
+    rows = boxes([0, 0, 64, 3], [0, 0, 3, 64.5], [0, 0, 128, 128], [0, 0, 500, 1], [5, 5, 6, 6])
+    assert suiting_stride(rows, CELL_STRIDES).tolist() == [8, 16, 16, 32, 8]
+    assert suiting_stride(rows, CELL_STRIDES, reach=4.0).tolist() == [16, 32, 32, 32, 8]
+    assert suiting_stride(boxes(), CELL_STRIDES).shape == (0,)

@@ -76,8 +76,7 @@ def confidence_curves(result: CocoResult, iou: float = 0.5, points: int = 1001) 
     """
     t, found, truths = _threshold(iou), result.inputs.found, result.inputs.truths
     matches = result.matches
-    right = matches.matched[:, 0, t] & ~matches.ignored[:, 0, t]
-    wrong = ~matches.matched[:, 0, t] & ~matches.ignored[:, 0, t]
+    right, wrong = matches.right(t), matches.wrong(t)
     score, category = found.score[matches.row], found.category[matches.row]
     confidence = np.arange(points) / (points - 1)  # not linspace: 7 / 10 is 0.7, so a score of 0.7 is kept at 0.7
     names, rows = [], []
@@ -130,8 +129,9 @@ def reliability(result: CocoResult, iou: float = 0.5, bins: int = 10) -> tuple[n
         count (B,) of detections in each score bin, their mean score (B,), and the share that is right (B,); NaN in empty bins.
     """
     t, matches = _threshold(iou), result.matches
-    counts = ~matches.ignored[:, 0, t]
-    score, right = result.inputs.found.score[matches.row][counts], matches.matched[counts, 0, t]
+    right, wrong = matches.right(t), matches.wrong(t)
+    counts = right | wrong
+    score, right = result.inputs.found.score[matches.row][counts], right[counts]
     which = np.clip((score * bins).astype(int), 0, bins - 1)
     count = np.bincount(which, minlength=bins)
     with np.errstate(invalid="ignore"):

@@ -70,7 +70,7 @@ def analyse_errors(result: CocoResult) -> ErrorReport:
     """Types, counts and costs at IoU 0.5, for objects of every size and up to 100 detections an image and class."""
     inputs, matches = result.inputs, result.matches
     truths, found = inputs.truths, inputs.found
-    right, wrong = matches.matched[:, 0, 0] & ~matches.ignored[:, 0, 0], ~matches.matched[:, 0, 0] & ~matches.ignored[:, 0, 0]
+    right, wrong = matches.right(), matches.wrong()
     pairs = near_pairs(inputs, matches.row, NEAR, by_class=False)
     pairs = pairs.select(~truths.crowd[pairs.truth])
     taken = _taken_truths(result, right)

@@ -84,5 +84,4 @@ def test_ap_is_ap50_costs_are_not_negative_and_every_error_is_counted(make_probl
         report = analyse_errors(result)
         assert report.ap == pytest.approx(result.summary["AP50"], abs=1e-12)
         assert min(report.cost.values()) >= -1e-12, (seed, report.cost)
-        wrong = ~result.matches.matched[:, 0, 0] & ~result.matches.ignored[:, 0, 0]
-        assert sum(report.count[name] for name in ERROR_TYPES[:-1]) == wrong.sum()
+        assert sum(report.count[name] for name in ERROR_TYPES[:-1]) == result.matches.wrong().sum()

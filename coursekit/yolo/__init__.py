@@ -2,6 +2,7 @@
 
 from .assign import Assignment, assign, assign_by_centre
 from .decode import detections, soft_nms
+from .fuse import fuse
 from .loss import complete_iou, detection_loss
 from .model import SIZES, STRIDES, YOLO, Raw
 from .predict import load, load_shipped, predict
@@ -21,6 +22,7 @@ __all__ = [
     "complete_iou",
     "detection_loss",
     "detections",
+    "fuse",
     "load",
     "load_shipped",
     "new_run",

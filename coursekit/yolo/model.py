@@ -69,11 +69,7 @@ class YOLO(nn.Module):
         Raises:
             ValueError: for another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or any(side % STRIDES[-1] for side in images.shape[2:]):
-            raise ValueError(f"images must have shape (B, 3, H, W), H and W multiples of 32, got {tuple(images.shape)}")
-        x = images.to(self.dtype) / 255 if images.dtype == torch.uint8 else images  # the one place where pixels are scaled
-        x = x.contiguous(memory_format=torch.channels_last)
-        logits, sides = self.head(self.neck(self.backbone(x)))
+        logits, sides = self.head(self.neck(self.backbone(scaled(images, self.dtype))))
         centres, strides = cell_centres(images.shape[2:], STRIDES, device=logits.device)
         return Raw(logits, sides, centres, strides)
 
@@ -81,6 +77,18 @@ class YOLO(nn.Module):
     def dtype(self) -> torch.dtype:
         """Of the weights."""
         return self.backbone.stem.conv.weight.dtype
+
+
+def scaled(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """What the first convolution takes of what `YOLO.forward` takes: the one place where pixels are scaled to [0, 1].
+
+    Raises:
+        ValueError: for another shape.
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or any(side % STRIDES[-1] for side in images.shape[2:]):
+        raise ValueError(f"images must have shape (B, 3, H, W), H and W multiples of 32, got {tuple(images.shape)}")
+    x = images.to(dtype) / 255 if images.dtype == torch.uint8 else images
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 @dataclass

@@ -11,7 +11,7 @@
 # | dense prediction, and how it becomes a few boxes | `decode`: from distances to boxes |
 # | backbone, neck, head: who does what | `csp`: the block of the backbone |
 # | why plain IoU is a bad loss; DIoU, CIoU | `complete_iou` |
-# | which cell answers for which object: task-aligned assignment | `assign` |
+# | which cell answers for which object: by place, and by skill (task-aligned assignment) | `by_centre`, `assign` |
 # | warm-up, cosine, averaged weights | `ema` |
 # | suppression that does not lose the second of two neighbours | `soft_nms` |
 # | v1 to v8 and on, as a history of answers | |
@@ -40,7 +40,7 @@ from coursekit.data.signs import SignScenes, write_signs
 from coursekit.plots.images import show_boxes, show_images
 from coursekit.plots.yolo import show_curves, show_levels, show_owners, show_table
 from coursekit.training.schedule import warmup_cosine
-from coursekit.yolo.assign import centres_inside
+from coursekit.yolo.assign import centres_inside, suiting_stride
 from coursekit.yolo.decode import detections
 from coursekit.yolo.decode import decode as decode_raw
 from coursekit.yolo.layers import CSP, Bottleneck, Conv
@@ -392,10 +392,62 @@ band("IoU reached by the CIoU loss", max(curves["1 - CIoU"]), at_least=0.9)
 band("IoU reached by the plain IoU loss", max(curves["1 - IoU"]), at_most=0.01)
 
 # %% [markdown]
-# ## 7. Who answers for whom? Task-aligned assignment
+# ## 7. Who answers for whom?
 #
-# The loss compares a cell with an object. But which cell with which object? Older detectors decided by rule: the cell in the middle, or every anchor with
-# IoU above 0.5. The newer answer is: **those cells that already do both jobs well**, naming *and* framing. Their skill is measured as
+# The loss compares a cell with an object. But which cell with which object?
+#
+# ### The older answer: by size and place
+#
+# **Size chooses the map, place chooses the cells**, and nobody asks the network (FCOS, 2019):
+#
+# 1. an object goes to the finest map on which its longer side is at most 8 strides, or else to the coarsest: up to 64 pixels to stride 8, up to 128 to stride 16;
+# 2. there it takes the cells whose centre is *inside* it and less than 1.5 strides from its middle, on both axes;
+# 3. a cell wanted by two objects goes to the smaller one.
+#
+# By hand: the object (0, 4, 56, 52) is 56 wide, at most 64, so it goes to stride 8. Its middle is (28, 28), and 1.5 strides are 12 pixels. Centres of the fine map lie at
+# 4, 12, 20, 28, 36, … Less than 12 from 28 are 20, 28 and 36, on both axes: **9 cells** answer.
+#
+# One trap. A sign of 6 pixels between two cell centres has *no* centre inside, so it would never be learned. An object narrower than 2 strides of its map
+# counts as 2 strides wide: that always holds a centre.
+
+# %%
+two = torch.tensor([[0.0, 4, 56, 52], [10, 6, 250, 186]])
+print("strides that suit them:", suiting_stride(two, raw.strides).tolist())
+
+# %% [markdown]
+# ### Exercise: by centre
+# *difficulty 3 of 5 · importance 3 of 5 · about 20 minutes*
+#
+# Arguments: centres (A, 2) and strides (A,) of the cells, truth_boxes (M, 4), which may be empty. `suiting_stride(truth_boxes, strides)` does rule 1 for you: (M,).
+
+
+# %% exercise="19.by_centre"
+def by_centre(centres, strides, truth_boxes, radius=1.5):
+    """(A, 2), (A,), (M, 4) -> (A,) int64: the object that each cell answers for, -1 for none."""
+    ### BEGIN SOLUTION
+    if len(truth_boxes) == 0:
+        return torch.full((len(centres),), -1)
+    stride = suiting_stride(truth_boxes, strides)[:, None]  # (M, 1)
+    size = truth_boxes[:, 2:] - truth_boxes[:, :2]
+    middle = (truth_boxes[:, :2] + truth_boxes[:, 2:]) / 2
+    half = torch.minimum((size / 2).maximum(stride), radius * stride)  # (M, 2): how far from the middle, on each axis
+    near = ((centres - middle[:, None]).abs() < half[:, None]).all(dim=2)  # (M, A)
+    area = torch.where(near & (strides == stride), size.prod(dim=1)[:, None], torch.inf)
+    smallest, owner = area.min(dim=0)
+    return torch.where(smallest < torch.inf, owner, -1)
+    ### END SOLUTION
+
+
+by_centre = check("19.by_centre", by_centre)
+
+# %%
+owner = by_centre(raw.centres, raw.strides, truth["boxes"])
+show_owners(image, truth["boxes"], owner, raw.centres, raw.strides, title="Who answers: by size and place")
+# %% [markdown]
+# ### The newer answer: task-aligned assignment
+#
+# The rule above is sure of itself and knows nothing: where a sign is half hidden, its middle may lie on the lorry in front of it. The newer answer is:
+# **those cells that already do both jobs well**, naming *and* framing. Their skill is measured as
 #
 # $$ \text{alignment} = \text{score}^{0.5} \cdot \text{IoU}^{6} $$
 #
@@ -415,8 +467,8 @@ score, overlap = torch.tensor([0.81, 0.16, 0.36]), torch.tensor([0.7, 0.9, 0.8])
 print([round(value, 3) for value in (score**0.5 * overlap**6).tolist()])
 
 # %% [markdown]
-# One trap. A sign of 6 pixels between two cell centres has *no* candidate, so it would never be learned. We widen every side to at least 16 pixels before
-# asking whose centre lies inside. `centres_inside(centres, boxes)` does that for you.
+# The trap of the tiny sign is here too. We widen every side to at least 16 pixels before asking whose centre lies inside. `centres_inside(centres, boxes)` does
+# that for you.
 #
 # ### Exercise: assign
 # *difficulty 4 of 5 · importance 5 of 5 · about 30 minutes*
@@ -447,7 +499,7 @@ assign = check("19.assign", assign)
 # %%
 owner = assign(scores[0], boxes[0], raw.centres, truth["boxes"], truth["labels"])
 print(f"{int((owner >= 0).sum())} of {len(owner)} cells answer for {len(truth['boxes'])} objects")
-show_owners(image, truth["boxes"], owner, raw.centres, raw.strides)
+show_owners(image, truth["boxes"], owner, raw.centres, raw.strides, title="Who answers: the trained detector's most skilled cells")
 # %% [markdown]
 # No rule ties the size of an object to a map. Whichever cells name and frame it best answer for it, and here the fine ones do, whose boxes start 7 · 8 = 56 pixels wide:
 # about as large as our signs. Detectors before this one handed out the maps by size.

@@ -35,28 +35,27 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
 
 
 class FusedConv(nn.Module):
-    """Convolution with bias, then SiLU where ``act``: on the CPU one kernel of oneDNN, its weights laid out beforehand.
+    """Convolution with bias, then SiLU where ``act``; with ``onednn`` one kernel of that library, its weights laid out beforehand.
 
-    Takes the place of `layers.Conv` (``act``) and of the head's last 1x1 convolutions.
+    Takes the place of `layers.Conv` (``act``) and of the head's last 1x1 convolutions. How oneDNN wants the weights depends on the
+    map's size, so they are laid out when a size first comes and kept until another one comes: a wrong layout takes twice the time.
     """
 
-    def __init__(self, conv: nn.Conv2d, act: bool):
+    def __init__(self, conv: nn.Conv2d, act: bool, onednn: bool = False):
         super().__init__()
-        self.conv, self.act = conv, act
-        self.packed = None  # weights as oneDNN wants them, see `pack`
-
-    def pack(self) -> None:
-        """Lay the weights out for this CPU. The call is the one that torch.compile makes of a convolution and a SiLU."""
-        c = self.conv
-        weight = c.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.packed = torch.ops.mkldnn._reorder_convolution_weight(weight, c.padding, c.stride, c.dilation, c.groups)
+        self.conv, self.act, self.onednn = conv, act, onednn
+        self.shape, self.weight = None, None  # of the maps that came last, and the weights laid out for them
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.packed is None:
-            y = self.conv(x)
-            return nn.functional.silu(y, inplace=True) if self.act else y
-        c, act = self.conv, "swish" if self.act else "none"
-        return torch.ops.mkldnn._convolution_pointwise(x, self.packed, c.bias, c.padding, c.stride, c.dilation, c.groups, act, [], "")
+        c = self.conv
+        if not self.onednn:
+            return nn.functional.silu(c(x), inplace=True) if self.act else c(x)
+        if x.shape != self.shape:
+            plain = c.weight.detach().contiguous(memory_format=torch.channels_last)
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(plain, c.padding, c.stride, c.dilation, c.groups, x.shape)
+            self.shape = x.shape
+        act = "swish" if self.act else "none"  # the call that torch.compile makes of a convolution and a SiLU
+        return torch.ops.mkldnn._convolution_pointwise(x, self.weight, c.bias, c.padding, c.stride, c.dilation, c.groups, act, [], "")
 
 
 class Fused(nn.Module):
@@ -98,7 +97,7 @@ class Fused(nn.Module):
 
 
 def fuse(model: YOLO, precision: str = "float32") -> Fused:
-    """A copy of ``model`` to find objects with, several times faster on a CPU at one image at a time.
+    """A copy of ``model`` to find objects with: the same answers sooner, most of all on a CPU and one image at a time.
 
     Args:
         model: a `YOLO`; it is left as it is. The copy lies on the same device; fuse again instead of moving it.
@@ -110,10 +109,10 @@ def fuse(model: YOLO, precision: str = "float32") -> Fused:
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     fused = Fused(model, precision)
-    if next(fused.parameters()).device.type == "cpu" and _onednn_has(precision):
-        for module in fused.modules():
-            if isinstance(module, FusedConv):
-                module.pack()
+    onednn = next(fused.parameters()).device.type == "cpu" and _onednn_has(precision)
+    for module in fused.modules():
+        if isinstance(module, FusedConv):
+            module.onednn = onednn
     return fused
 
 
@@ -133,7 +132,7 @@ def _in_a_row(maps: list[Tensor]) -> Tensor:
 
 
 def _onednn_has(precision: str) -> bool:
-    """Does this build of torch have the kernels that `FusedConv.pack` asks for? (Inside torch, so one that lost them is served too.)"""
+    """Has this build of torch the kernels that `FusedConv` asks for? They are its own affair, so a build that lost them is served too."""
     ops = torch.ops.mkldnn
     if not torch.backends.mkldnn.is_available() or not hasattr(ops, "_convolution_pointwise"):
         return False

@@ -43,14 +43,12 @@ def test_folding_by_hand():
     channels=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     kernel=st.sampled_from([1, 3]),
     stride=st.sampled_from([1, 2]),
-    packed=st.booleans(),
+    onednn=st.booleans(),
 )
-def test_a_folded_brick_says_what_the_brick_said(seed, channels, kernel, stride, packed):
+def test_a_folded_brick_says_what_the_brick_said(seed, channels, kernel, stride, onednn):
     brick = lively(Conv(*channels, kernel=kernel, stride=stride), seed)
     x = torch.randn(2, channels[0], 7, 9, generator=torch.Generator().manual_seed(seed))
-    one = FusedConv(fold(brick.conv, brick.norm), act=True).requires_grad_(False)
-    if packed:
-        one.pack()
+    one = FusedConv(fold(brick.conv, brick.norm), act=True, onednn=onednn).requires_grad_(False)
     with torch.no_grad():
         torch.testing.assert_close(one(x.contiguous(memory_format=torch.channels_last)), brick(x), atol=1e-5, rtol=1e-5)
 
@@ -92,7 +90,7 @@ def test_without_onednn_it_is_the_same(monkeypatch):
     monkeypatch.setattr(sys.modules["coursekit.yolo.fuse"], "_onednn_has", lambda precision: False)
     model = load_shipped()
     fused = fuse(model)
-    assert all(module.packed is None for module in fused.modules() if isinstance(module, FusedConv))
+    assert not any(module.onednn for module in fused.modules() if isinstance(module, FusedConv))
     images = scenes(1, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(fused(images).logits, model(images).logits, atol=1e-4, rtol=0)

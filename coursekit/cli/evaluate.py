@@ -1,6 +1,5 @@
 """`coursekit eval`: the AP of detections against ground truth. Imports no torch."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,7 +54,7 @@ def evaluate(
 
 
 def _read(truth: Path, detections: Path, box_format: str, names: Path | None, inclusive: bool | None, detection_areas: bool):
-    from ..metrics.coco_json import from_coco
+    from ..metrics.coco_files import read_coco
     from ..metrics.inputs import with_inclusive_corners
     from ..metrics.readers import read_folders
 
@@ -67,23 +66,8 @@ def _read(truth: Path, detections: Path, box_format: str, names: Path | None, in
     if truth.is_dir():
         lines = None if names is None else [line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip()]
         return read_folders(truth, detections, box_format, lines, inclusive is not False)
-    ground_truth, found = _load(truth), _load(detections)
-    try:
-        inputs = from_coco(ground_truth, found, detection_areas)
-    except ValueError as error:
-        raise ValueError(f"{truth} with {detections}: {error}") from None
+    inputs = read_coco(truth, detections, detection_areas)
     return with_inclusive_corners(inputs) if inclusive else inputs
-
-
-def _load(path: Path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}") from None
-    except RecursionError:
-        raise ValueError(f"{path} is not COCO JSON: nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
 
 
 def _print_tables(numbers: dict, inputs, per_class: bool) -> None:

@@ -10,7 +10,9 @@
 - **NaN or infinite scores and boxes, negative widths and heights**: an error that names the first one. Nothing detected: legal, AP 0.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -28,34 +30,56 @@ def from_coco(ground_truth: dict, detections: list[dict] | dict, detection_areas
     Raises:
         ValueError: naming what is missing or malformed, and where.
     """
-    images, categories, annotations = (_list_of_dicts(ground_truth, name) for name in ("images", "categories", "annotations"))
     if isinstance(detections, dict):
         detections = _list_of_dicts(detections, "annotations", "detections")
-    if not isinstance(detections, list) or not all(isinstance(d, dict) for d in detections):
-        raise ValueError(f"detections must be a list of dicts with image_id, category_id, bbox and score, got {type(detections).__name__}")
-    notes: list[str] = []
-    image_ids = _ids(images, "id", "images", annotations, detections, "image_id")
-    category_ids = _ids(categories, "id", "categories", annotations, detections, "category_id")
-    names = {c["id"]: str(c.get("name", c["id"])) for c in categories}
+    return from_pieces(ground_truth, [detections], detection_areas)
 
-    truth_image, truth_category = _lookup(annotations, "image_id", image_ids), _lookup(annotations, "category_id", category_ids)
-    found_image, found_category = _lookup(detections, "image_id", image_ids), _lookup(detections, "category_id", category_ids)
-    _refuse_unknown_images(detections, found_image)
+
+def from_pieces(ground_truth: dict, pieces: Iterable[list[dict]], detection_areas: bool = False) -> EvalInputs:
+    """The same for detections that come some thousand at a time, so that they are never all in memory as dicts."""
+    images, categories, annotations = (_list_of_dicts(ground_truth, name) for name in ("images", "categories", "annotations"))
+    image_ids, category_ids = _Ids(images, "id", "images"), _Ids(categories, "id", "categories")
+    truth_image, truth_category = image_ids.look_up(annotations, "image_id"), category_ids.look_up(annotations, "category_id")
+    found = _found(pieces, image_ids, category_ids, detection_areas)
+
+    notes: list[str] = []
     keep = (truth_image >= 0) & (truth_category >= 0)
-    keep_found = found_category >= 0
     _note(notes, (truth_image < 0).sum(), "annotations are of images that `images` does not list: left out")
     _note(notes, (truth_category < 0).sum(), "annotations are of categories that `categories` does not list: left out")
-    _note(notes, (~keep_found).sum(), "detections are of categories that `categories` does not list: left out")
-
+    _note(notes, category_ids.missing, "detections are of categories that `categories` does not list: left out")
     annotations = [a for a, kept in zip(annotations, keep, strict=True) if kept]
-    detections = [d for d, kept in zip(detections, keep_found, strict=True) if kept]
-    truths = _truths(annotations, truth_image[keep], truth_category[keep], notes)
-    boxes, scores = _boxes(detections, "detection"), _numbers(detections, "score", "detection")
-    found = Found(found_image[keep_found], found_category[keep_found], boxes, scores)
-    if detection_areas:
-        given = _numbers(detections, "area", "detection", default=np.nan)
-        found = replace(found, area=np.where(np.isnan(given), found.area, given))
-    return EvalInputs(tuple(image_ids), tuple(category_ids), tuple(names[c] for c in category_ids), truths, found, tuple(notes))
+    truths = _truths(annotations, image_ids.place(truth_image[keep]), category_ids.place(truth_category[keep]), notes)
+
+    names = {c["id"]: str(c.get("name", c["id"])) for c in categories}
+    ids = image_ids.in_order, category_ids.in_order
+    return EvalInputs(*map(tuple, ids), tuple(names[c] for c in ids[1]), truths, found, tuple(notes))
+
+
+def _found(pieces: Iterable[list[dict]], image_ids: "_Ids", category_ids: "_Ids", detection_areas: bool) -> Found:
+    """Detections of listed categories, piece by piece into arrays."""
+    columns: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0))]
+    seen = kept = 0
+    for rows in pieces:
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError(f"detections must be a list of dicts with image_id, category_id, bbox and score, got {type(rows).__name__}")
+        image, category = image_ids.look_up(rows, "image_id", seen), category_ids.look_up(rows, "category_id", seen)
+        seen += len(rows)
+        image_ids.count_missing(rows, image, "image_id")
+        category_ids.count_missing(rows, category, "category_id")
+        listed = category >= 0
+        if not listed.all():
+            rows, image, category = [row for row, keep in zip(rows, listed, strict=True) if keep], image[listed], category[listed]
+        area = _numbers(rows, "area", "detection", np.nan, kept) if detection_areas else np.zeros(0)
+        columns.append((image, category, _boxes(rows, "detection", kept), _numbers(rows, "score", "detection", None, kept), area))
+        kept += len(rows)
+    if image_ids.missing:
+        raise ValueError(
+            f"{image_ids.missing} of {seen} detections are of images that the ground truth does not list, the first of image "
+            f"{image_ids.first_missing!r}; were they made on another split?"
+        )
+    image, category, boxes, score, area = (np.concatenate(column) for column in zip(*columns, strict=True))
+    found = Found(image_ids.place(image), category_ids.place(category), boxes, score)
+    return replace(found, area=np.where(np.isnan(area), found.area, area)) if detection_areas else found
 
 
 def to_coco(inputs: EvalInputs) -> tuple[dict, list[dict]]:
@@ -108,70 +132,86 @@ def _list_of_dicts(data: dict, name: str, argument: str = "ground_truth") -> lis
     return value
 
 
-def _ids(rows: list[dict], field: str, name: str, annotations: list[dict], detections: list[dict], foreign: str) -> list:
-    """The distinct ids of images or categories, in evaluation order."""
-    ids: dict[str, int | str] = {}
-    for number, row in enumerate(rows):
-        value = row.get(field)
-        if isinstance(value, np.integer) or (isinstance(value, float) and value.is_integer()):
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError(f"{name}[{number}] must have an id that is a number or a string, got {value!r}")
-        ids.setdefault(str(value), value)
-    mixed = any(not isinstance(row.get(foreign), str) for part in (annotations, detections) for row in part)
-    only_text = all(isinstance(value, str) for value in ids.values()) and not mixed
-    if not only_text and all(_is_number(text) for text in ids):
-        return sorted(ids.values(), key=int)
-    return sorted(ids.values(), key=str)
+class _Ids:
+    """The ids of images or categories, and the position of each in evaluation order.
+
+    That order depends on whether all ids are text, here and in annotations and detections, so it is known when all are read.
+    """
+
+    def __init__(self, rows: list[dict], field: str, name: str):
+        ids: dict[str, int | str] = {}
+        for number, row in enumerate(rows):
+            value = row.get(field)
+            if isinstance(value, np.integer) or (isinstance(value, float) and value.is_integer()):
+                value = int(value)
+            if isinstance(value, bool) or not isinstance(value, int | str):
+                raise ValueError(f"{name}[{number}] must have an id that is a number or a string, got {value!r}")
+            ids.setdefault(str(value), value)
+        self.ids = list(ids.values())
+        self.only_text = all(isinstance(value, str) for value in self.ids)
+        self.index: dict = {text: position for position, text in enumerate(ids)}  # an id and its text are the same
+        self.index |= {int(text): position for text, position in self.index.items() if _is_number(text) and str(int(text)) == text}
+        self.missing, self.first_missing = 0, None
+
+    def look_up(self, rows: list[dict], field: str, before: int = 0) -> np.ndarray:
+        """Position of each row's id in file order, -1 where it is not there. `before` rows came earlier, for the message."""
+        try:
+            values = [row[field] for row in rows]
+            self.only_text = self.only_text and set(map(type, values)) <= {str}
+            return np.fromiter(map(self.index.get, values, repeat(-1)), dtype=np.int64, count=len(rows))
+        except KeyError:
+            number = next(n for n, row in enumerate(rows) if field not in row)
+            message = f"every annotation and detection must have {field}; row {before + number + 1} has only {sorted(rows[number])}"
+            raise ValueError(message) from None
+        except TypeError:
+            raise ValueError(f"{field} must be a number or a string, got a list or a dict") from None
+
+    def count_missing(self, rows: list[dict], position: np.ndarray, field: str) -> None:
+        missing = np.flatnonzero(position < 0)
+        if len(missing) and not self.missing:
+            self.first_missing = rows[missing[0]][field]
+        self.missing += len(missing)
+
+    @property
+    def in_order(self) -> list:
+        """As text where there is nothing but text; else by number; else, where some are no numbers, as text."""
+        if not self.only_text and all(_is_number(str(value)) for value in self.ids):
+            return sorted(self.ids, key=int)
+        return sorted(self.ids, key=str)
+
+    def place(self, position: np.ndarray) -> np.ndarray:
+        """From positions in the file to positions in evaluation order."""
+        place = {value: number for number, value in enumerate(self.in_order)}
+        return np.array([place[value] for value in self.ids], dtype=np.int64)[position]
 
 
 def _is_number(text: str) -> bool:
     return text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()
 
 
-def _lookup(rows: list[dict], field: str, ids: list) -> np.ndarray:
-    """Position of each row's id among `ids`, -1 where it is not there. An id and its text are the same."""
-    index = {str(value): position for position, value in enumerate(ids)}
-    index |= {int(text): position for text, position in index.items() if _is_number(text) and str(int(text)) == text}
+def _boxes(rows: list[dict], what: str, before: int = 0) -> np.ndarray:
+    """(N, 4). `before` rows came earlier, for the message."""
     try:
-        return np.fromiter((index.get(row[field], -1) for row in rows), dtype=np.int64, count=len(rows))
-    except KeyError:
-        number = next(n for n, row in enumerate(rows) if field not in row)
-        raise ValueError(f"every annotation and detection must have {field}; row {number + 1} has only {sorted(rows[number])}") from None
-    except TypeError:
-        raise ValueError(f"{field} must be a number or a string, got a list or a dict") from None
-
-
-def _refuse_unknown_images(detections: list[dict], image: np.ndarray) -> None:
-    unknown = np.flatnonzero(image < 0)
-    if len(unknown):
-        first = detections[unknown[0]]["image_id"]
-        raise ValueError(
-            f"{len(unknown)} of {len(image)} detections are of images that the ground truth does not list, the first of image {first!r}; "
-            "were they made on another split?"
-        )
-
-
-def _boxes(rows: list[dict], what: str) -> np.ndarray:
-    try:
-        return np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(len(rows), 4)
+        boxes = [row["bbox"] for row in rows]
+        if set(map(len, boxes)) <= {4}:
+            return np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes)).reshape(-1, 4)
     except (KeyError, ValueError, TypeError):
-        for number, row in enumerate(rows):
-            box = row.get("bbox")
-            if not isinstance(box, list | tuple | np.ndarray) or len(box) != 4 or not all(_is_real(v) for v in box):
-                raise ValueError(f"{what} number {number + 1} must have bbox [x, y, width, height], got {box!r}") from None
-        raise
+        pass
+    for number, row in enumerate(rows, start=before + 1):
+        box = row.get("bbox")
+        if not isinstance(box, list | tuple | np.ndarray) or len(box) != 4 or not all(_is_real(v) for v in box):
+            raise ValueError(f"{what} number {number} must have bbox [x, y, width, height], got {box!r}")
+    raise AssertionError("boxes that are four numbers each are read above")
 
 
-def _numbers(rows: list[dict], field: str, what: str, default: float | None = None) -> np.ndarray:
-    def value(row):
-        got = row.get(field)
-        return default if got is None and default is not None else got
-
-    values = [value(row) for row in rows]
-    wrong = next((n for n, v in enumerate(values) if not _is_real(v)), None)
-    if wrong is not None:
-        raise ValueError(f"{what} number {wrong + 1} must have a number as {field}, got {values[wrong]!r}")
+def _numbers(rows: list[dict], field: str, what: str, default: float | None = None, before: int = 0) -> np.ndarray:
+    values = [row.get(field, default) for row in rows]
+    if default is not None:
+        values = [default if value is None else value for value in values]
+    if not set(map(type, values)) <= {int, float}:
+        for number, value in enumerate(values, start=before + 1):
+            if not _is_real(value):
+                raise ValueError(f"{what} number {number} must have a number as {field}, got {value!r}")
     return np.array(values, dtype=np.float64)
 
 

@@ -5,9 +5,8 @@
     >>> evaluate_samples(truth, said, ["sign"])
     CocoResult(AP 0.700, AP50 1.000, AP75 1.000; 1 truth and 1 detection in 1 image)
 
-COCO's AP equals pycocotools 2.0.11 to the last bit. The readable form is `coco.py`, this uses its vectorised twin: `coco_fast.py`,
-`coco_sums.py`.
-What counts as legal input is in `coco_json.py`. VOC's AP is in `voc.py`; no module here imports torch.
+COCO's AP equals pycocotools 2.0.11 to the last bit. The readable form is `coco.py`; this uses its vectorised twin, `coco_fast.py` and
+`coco_sums.py`. What counts as legal input is in `coco_json.py`. VOC's AP is in `voc.py`; no module here imports torch.
 """
 
 from collections.abc import Sequence

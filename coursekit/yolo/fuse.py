@@ -68,7 +68,7 @@ class Fused(nn.Module):
 
     def __init__(self, model: YOLO, precision: str = "float32"):
         super().__init__()
-        for name in ("size", "num_classes", "classes", "imgsz"):
+        for name in ("size", "num_classes", "classes", "imgsz", "tile"):
             setattr(self, name, copy.copy(getattr(model, name)))
         self.dtype = PRECISIONS[precision]
         for name in ("backbone", "neck", "head"):

@@ -54,7 +54,7 @@ class YOLO(nn.Module):
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
         self.num_classes, self.size = num_classes, size
         self.classes = tuple(f"class {label}" for label in range(num_classes))  # names and input size travel with the weights:
-        self.imgsz = 320  # training sets both
+        self.imgsz, self.tile = 320, 0  # training sets them; tile: see `coursekit.yolo.tiles`, 0 is whole images
         widths, depths, neck = SIZES[size].widths, SIZES[size].depths, SIZES[size].neck
         self.backbone = Backbone(widths, depths)
         self.neck = Neck(widths[2:], neck)

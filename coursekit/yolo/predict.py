@@ -26,6 +26,13 @@ def input_size(size_hw: tuple[int, int], imgsz: int) -> tuple[int, int]:
     return max(stride, height), max(stride, width)
 
 
+def check_images(images: list[Tensor]) -> None:
+    """Raise ValueError naming the image that is not uint8 (3, H, W)."""
+    for number, image in enumerate(images):
+        if image.ndim != 3 or image.shape[0] != 3 or image.dtype != torch.uint8:
+            raise ValueError(f"images[{number}] must be uint8 of shape (3, H, W), got {image.dtype} {tuple(image.shape)}")
+
+
 @torch.no_grad()
 def predict(
     model: YOLO,
@@ -52,9 +59,7 @@ def predict(
     Raises:
         ValueError: naming the image that is not uint8 (3, H, W).
     """
-    for number, image in enumerate(images):
-        if image.ndim != 3 or image.shape[0] != 3 or image.dtype != torch.uint8:
-            raise ValueError(f"images[{number}] must be uint8 of shape (3, H, W), got {image.dtype} {tuple(image.shape)}")
+    check_images(images)
     sizes = [input_size(tuple(image.shape[1:]), imgsz or model.imgsz) for image in images]
     found: list[Detections] = [Detections.empty()] * len(images)
     device, training = next(model.parameters()).device, model.training
@@ -74,23 +79,35 @@ def predict(
 
 def describe(model: YOLO) -> dict:
     """What a weights file holds: plain values and tensors."""
-    facts = {"kind": "coursekit-yolo", "size": model.size, "classes": list(model.classes), "imgsz": model.imgsz}
+    facts = {"kind": "coursekit-yolo", "size": model.size, "classes": list(model.classes), "imgsz": model.imgsz, "tile": model.tile}
     return {**facts, "weights": {name: value.detach().cpu() for name, value in model.state_dict().items()}}
 
 
 def load(path: Path | str, device="cpu") -> YOLO:
-    """The model of a weights file that training made (``last.pt``, ``best.pt``), in eval mode.
+    """The model of a weights file, in eval mode: one that training made (``last.pt``, ``best.pt``), or the shipped ``"signs_n"``.
 
     Raises:
         FileNotFoundError, ValueError: if it is not there, or not one of ours.
     """
-    saved = load_checkpoint(Path(path))
+    path = find_weights(path)
+    saved = _read_safetensors(path) if path.suffix == ".safetensors" and path.is_file() else load_checkpoint(path)
     if not isinstance(saved, dict) or saved.get("kind") != "coursekit-yolo":
         raise ValueError(f"{path} holds no detector of coursekit; weights/last.pt of a run does")
     model = YOLO(len(saved["classes"]), saved["size"])
-    model.classes, model.imgsz = tuple(saved["classes"]), saved["imgsz"]
+    model.classes, model.imgsz, model.tile = tuple(saved["classes"]), saved["imgsz"], saved.get("tile", 0)  # 0: from before there were tiles
     model.load_state_dict(saved["weights"])
     return model.eval().to(device, memory_format=torch.channels_last)
+
+
+def find_weights(weights: Path | str) -> Path:
+    """The file that ``weights`` means: itself, or what the course ships under this name where there is no such file."""
+    path = Path(weights)
+    if path.exists() or path.suffix or path.parent != Path("."):
+        return path
+    try:
+        return resource(f"{path}.safetensors")
+    except FileNotFoundError:
+        return path
 
 
 def load_shipped(name: str = "signs_n") -> YOLO:
@@ -99,14 +116,20 @@ def load_shipped(name: str = "signs_n") -> YOLO:
     Raises:
         FileNotFoundError: if the course ships no weights of that name.
     """
+    return load(resource(f"{name}.safetensors"))
+
+
+def _read_safetensors(path: Path) -> dict:
+    """What `describe` said of the model that `coursekit.yolo.pretrained` wrote there, in float32."""
     import json
 
+    from safetensors import SafetensorError
     from safetensors.torch import safe_open
 
-    with safe_open(resource(f"{name}.safetensors"), framework="pt") as file:
-        facts = json.loads(file.metadata()["model"])
-        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  it is no dict
-    model = YOLO(len(facts["classes"]), facts["size"])
-    model.classes, model.imgsz = tuple(facts["classes"]), facts["imgsz"]
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in weights.items()})
-    return model.eval().to(memory_format=torch.channels_last)
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("model", "{}"))
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  it is no dict
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a weights file that can be read: {error}") from None
+    return facts | {"weights": {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}}

@@ -7,6 +7,7 @@ from .loss import complete_iou, detection_loss
 from .model import SIZES, STRIDES, YOLO, Raw
 from .predict import load, load_shipped, predict
 from .settings import TrainSettings
+from .tiles import predict_tiled
 from .train import new_run, prepare, resume, train
 from .val import validate
 
@@ -27,6 +28,7 @@ __all__ = [
     "load_shipped",
     "new_run",
     "predict",
+    "predict_tiled",
     "prepare",
     "resume",
     "soft_nms",

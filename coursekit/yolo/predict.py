@@ -94,7 +94,7 @@ def load(path: Path | str, device="cpu") -> YOLO:
     if not isinstance(saved, dict) or saved.get("kind") != "coursekit-yolo":
         raise ValueError(f"{path} holds no detector of coursekit; weights/last.pt of a run does")
     model = YOLO(len(saved["classes"]), saved["size"])
-    model.classes, model.imgsz, model.tile = tuple(saved["classes"]), saved["imgsz"], saved.get("tile", 0)  # 0: from before there were tiles
+    model.classes, model.imgsz, model.tile = tuple(saved["classes"]), saved["imgsz"], saved.get("tile", 0)  # older files know no tiles
     model.load_state_dict(saved["weights"])
     return model.eval().to(device, memory_format=torch.channels_last)
 

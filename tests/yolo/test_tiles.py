@@ -1,0 +1,201 @@
+"""Looking through windows: the same answer as without where one window is enough, whole objects where it is not."""
+
+import gc
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coursekit.boxes import box_iou
+from coursekit.data.targets import clip, scale_and_shift
+from coursekit.data.tiles import tile_windows
+from coursekit.detections import Detections
+from coursekit.yolo import YOLO, load_shipped, predict, predict_tiled
+from coursekit.yolo.predict import describe, load
+from coursekit.yolo.tiles import merge_windows
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_shipped()
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    from coursekit.data.signs import SignScenes
+
+    return [SignScenes(4, seed=12)[index][0] for index in range(4)]
+
+
+def assert_same(one: Detections, other: Detections):
+    assert torch.equal(one.boxes, other.boxes)
+    assert torch.equal(one.scores, other.scores)
+    assert torch.equal(one.labels, other.labels)
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": 256}, {"tile": 300, "overlap": 10, "whole": True}, {"tile": 0}])
+def test_one_window_is_predict_exactly(shipped, scenes, options):
+    images = [scenes[0], scenes[1][:, :100], scenes[2]]
+    expected = predict(shipped, images, confidence=0.01)
+    assert sum(len(one) for one in expected) >= 3
+    for one, other in zip(predict_tiled(shipped, images, confidence=0.01, **options), expected, strict=True):
+        assert_same(one, other)
+
+
+def test_four_scenes_side_by_side_are_found_as_each_alone(shipped, scenes):
+    """Windows that are the scenes: the same boxes, moved to where the scene lies."""
+    sheet = torch.cat([torch.cat(scenes[:2], dim=2), torch.cat(scenes[2:], dim=2)], dim=1)
+    [found] = predict_tiled(shipped, [sheet], tile=256, overlap=0)
+    alone = predict(shipped, scenes)
+    assert len(found) == sum(len(one) for one in alone) > 4
+    for one, (x, y) in zip(alone, [(0, 0), (256, 0), (0, 256), (256, 256)], strict=True):
+        overlap = box_iou(one.boxes + torch.tensor([x, y, x, y]), found.boxes)
+        best, which = overlap.max(dim=1)
+        assert (best > 0.999).all()
+        assert torch.equal(found.labels[which], one.labels)
+    assert (found.scores.diff() <= 0).all()
+
+
+def test_large_and_small_images_keep_their_places(shipped, scenes):
+    sheet = torch.cat(scenes[:2], dim=2)
+    mixed = predict_tiled(shipped, [scenes[3], sheet, scenes[2]], tile=256)
+    assert_same(mixed[1], predict_tiled(shipped, [sheet], tile=256)[0])
+    for one, other in zip(mixed[::2], predict(shipped, [scenes[3], scenes[2]]), strict=True):
+        assert_same(one, other)
+
+
+def test_the_model_remembers_its_tile(shipped, scenes, tmp_path):
+    from coursekit.training.checkpoint import save_checkpoint
+
+    model = YOLO(2)
+    assert model.tile == 0
+    model.tile = 128
+    save_checkpoint(tmp_path / "a.pt", describe(model))
+    assert load(tmp_path / "a.pt").tile == 128
+    old = describe(model)
+    del old["tile"]  # weights from before there were tiles
+    save_checkpoint(tmp_path / "b.pt", old)
+    assert load(tmp_path / "b.pt").tile == 0
+    shipped.tile = 128
+    try:
+        assert_same(predict_tiled(shipped, scenes[:1])[0], predict_tiled(shipped, scenes[:1], tile=128, overlap=32)[0])
+    finally:
+        shipped.tile = 0
+
+
+class Oracle:
+    """A detector that makes no mistakes: it knows the truth, and sees in each window what lies in it, cut at its edges."""
+
+    def __init__(self, boxes, labels, size_hw, tile, overlap, score=lambda box: 0.9):
+        self.windows = tile_windows(size_hw, tile, overlap)
+        self.seen = []
+        for x1, y1, x2, y2 in self.windows:
+            target = clip(scale_and_shift({"boxes": boxes, "labels": labels}, (1, 1), (-x1, -y1)), (y2 - y1, x2 - x1), min_visible=0.2)
+            scores = torch.tensor([score(box) for box in target["boxes"]]).reshape(-1)
+            self.seen.append(Detections(target["boxes"], scores.float(), target["labels"]))
+
+
+@st.composite
+def truths(draw):
+    """Objects of up to 16 pixels, none near another, in an image of 120 x 150."""
+    places = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=8, unique=True))
+    boxes = []
+    for column, row in places:
+        x, y = 30 * column + draw(st.integers(0, 13)), 30 * row + draw(st.integers(0, 13))
+        boxes.append([x, y, x + draw(st.integers(6, 16)), y + draw(st.integers(6, 16))])
+    return torch.tensor(boxes, dtype=torch.float32), torch.tensor(
+        draw(st.lists(st.integers(0, 2), min_size=len(boxes), max_size=len(boxes)))
+    )
+
+
+@given(truths(), st.integers(34, 90), st.sampled_from([0.3, 0.9, 1.0]))
+def test_what_fits_into_the_overlap_is_found_once_and_whole(truth, tile, of_pieces):
+    """Whatever score a piece has, also where it is higher than that of the whole object."""
+    boxes, labels = truth
+    whole = {tuple((box[2:] - box[:2]).tolist()) for box in boxes}
+    score = lambda box: 0.6 if tuple((box[2:] - box[:2]).tolist()) in whole else of_pieces  # noqa: E731
+    oracle = Oracle(boxes, labels, (120, 150), tile, 16, score)
+    found = merge_windows(oracle.seen, oracle.windows, (120, 150))
+    rows = sorted([*box, label] for box, label in zip(found.boxes.tolist(), found.labels.tolist(), strict=True))
+    assert rows == sorted([*box, label] for box, label in zip(boxes.tolist(), labels.tolist(), strict=True))
+
+
+def test_a_piece_that_nobody_saw_more_of_stays():
+    """A wide object through two windows: two pieces; and an object at the image's own edge is no piece at all."""
+    windows = tile_windows((40, 70), 40, 10)
+    assert windows == [(0, 0, 40, 40), (30, 0, 70, 40)]
+    left, right = torch.tensor([[5.0, 10, 40, 20]]), torch.tensor([[0.0, 10, 35, 20]])
+    seen = [Detections(box, torch.tensor([0.8]), torch.tensor([0])) for box in (left, right)]
+    assert merge_windows(seen, windows, (40, 70)).boxes.tolist() == [[5, 10, 40, 20], [30, 10, 65, 20]]
+    windows.append((0, 0, 70, 40))  # the whole image sees it whole: the pieces go, though their scores are higher
+    seen.append(Detections(torch.tensor([[5.0, 10, 65, 20]]), torch.tensor([0.4]), torch.tensor([0])))
+    assert merge_windows(seen, windows, (40, 70)).boxes.tolist() == [[5, 10, 65, 20]]
+
+
+def test_only_what_reaches_an_inner_edge_is_a_piece_and_only_of_its_own_class():
+    windows = tile_windows((40, 70), 40, 10)
+    inner = Detections(torch.tensor([[32.0, 10, 37, 20], [30.0, 25, 40, 30]]), torch.tensor([0.8, 0.8]), torch.tensor([0, 1]))
+    other = Detections(torch.tensor([[1.0, 8, 30, 35]]), torch.tensor([0.9]), torch.tensor([0]))  # covers both of the other window's boxes
+    found = merge_windows([inner, other], windows, (40, 70))
+    assert sorted(found.boxes.tolist()) == [[30, 25, 40, 30], [31, 8, 60, 35], [32, 10, 37, 20]]
+    at_the_edge = Detections(torch.tensor([[0.0, 10, 5, 20]]), torch.tensor([0.8]), torch.tensor([0]))
+    assert len(merge_windows([at_the_edge, Detections.empty()], windows, (40, 70))) == 1
+
+
+def test_nothing_seen_nothing_found():
+    assert len(merge_windows([Detections.empty()] * 2, [(0, 0, 4, 4), (2, 0, 6, 4)], (4, 6))) == 0
+    assert predict_tiled(YOLO(1), [], tile=64) == []
+
+
+def bytes_alive(image: torch.Tensor) -> int:
+    """Of all tensors but the image, each storage counted once."""
+    storages = {}
+    for thing in gc.get_objects():
+        if issubclass(type(thing), torch.Tensor):
+            storage = thing.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    storages.pop(image.untyped_storage().data_ptr(), None)
+    return sum(storages.values())
+
+
+def test_memory_does_not_grow_with_the_image(monkeypatch):
+    """What is alive while the network runs: two windows and the weights, however many there are; no copy of the photograph."""
+    model, most, calls = YOLO(1), {}, {}
+    monkeypatch.setattr(model, "forward", lambda batch: seen(batch))
+
+    def seen(batch):
+        from coursekit.yolo.decode import cell_centres
+        from coursekit.yolo.model import STRIDES, Raw
+
+        assert batch.shape[1:] == (3, 64, 64)
+        assert len(batch) <= 2
+        most[size] = max(most.get(size, 0), bytes_alive(image))
+        calls[size] = calls.get(size, 0) + 1
+        centres, strides = cell_centres((64, 64), STRIDES)
+        logits = torch.full((len(batch), len(centres), 1), -9.0)
+        return Raw(logits, torch.ones(len(batch), len(centres), 4), centres, strides)
+
+    for size in ((300, 400), (900, 1300)):
+        image = torch.zeros(3, *size, dtype=torch.uint8)
+        predict_tiled(model, [image], tile=64, overlap=4, imgsz=64, batch=2)
+    assert calls == {size: -(-len(tile_windows(size, 64, 4)) // 2) for size in most}
+    assert calls[900, 1300] > 9 * calls[300, 400] > 0
+    assert most[900, 1300] - most[300, 400] < 50_000  # the larger photograph alone is 3.5 million bytes
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "message"),
+    [
+        (
+            [torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8)],
+            {},
+            r"images\[1\] must be uint8 of shape \(3, H, W\), got torch.float32",
+        ),
+        ([], {"tile": -1}, "tile must be at least 1 pixel, got -1"),
+        ([], {"tile": 64, "overlap": 64}, r"overlap must be at least 0 and below tile \(64 pixels\), got 64"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(images, options, message):
+    with pytest.raises(ValueError, match=message):
+        predict_tiled(YOLO(1), images, **options)

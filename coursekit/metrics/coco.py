@@ -150,14 +150,17 @@ def evaluate(inputs: EvalInputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return precision, recall, scores
 
 
+def defined_mean(cells: np.ndarray) -> float:
+    """Mean of the cells that are not -1; -1 where there is none."""
+    there = cells[cells > -1]
+    return float(np.mean(there)) if there.size else -1.0
+
+
 def summarise(precision: np.ndarray, recall: np.ndarray) -> dict[str, float]:
     """The twelve numbers. Each is a plain mean over the cells that are not -1; -1 where there is none."""
-
-    def mean(cells) -> float:
-        there = cells[cells > -1]
-        return float(np.mean(there)) if there.size else -1.0
-
     at_all, at_75, areas = slice(None), IOU_THRESHOLDS == 0.75, range(len(AREA_RANGES))
-    ap = [mean(precision[t, :, :, 0, 2]) for t in (at_all, slice(0, 1), at_75)] + [mean(precision[:, :, :, a, 2]) for a in areas[1:]]
-    ar = [mean(recall[:, :, 0, m]) for m in range(len(MAX_DETECTIONS))] + [mean(recall[:, :, a, 2]) for a in areas[1:]]
+    ap = [defined_mean(precision[t, :, :, 0, 2]) for t in (at_all, slice(0, 1), at_75)] + [
+        defined_mean(precision[:, :, :, a, 2]) for a in areas[1:]
+    ]
+    ar = [defined_mean(recall[:, :, 0, m]) for m in range(len(MAX_DETECTIONS))] + [defined_mean(recall[:, :, a, 2]) for a in areas[1:]]
     return dict(zip(SUMMARY_NAMES, ap + ar, strict=True))

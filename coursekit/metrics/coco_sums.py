@@ -35,14 +35,14 @@ def accumulate_all(inputs: EvalInputs, matches: Matches) -> tuple[np.ndarray, np
 
 
 class Verdicts:
-    """Running counts of what is right and wrong, in any order of the detections."""
+    """Running counts of what is right and wrong, in any order of the detections, for some of the area ranges."""
 
-    def __init__(self, matches: Matches):
+    def __init__(self, matches: Matches, areas=slice(None)):
         self.number = np.full(len(matches.row), -1)  # of each detection among those that can take a truth
         self.number[matches.near] = np.arange(len(matches.near))
-        self.alone = ~matches.outside & (self.number < 0)[:, None]  # (D, A) wrong at every threshold
-        self.right = matches.took & ~matches.took_ignored  # (C, A, T)
-        self.wrong = ~matches.took & ~matches.outside[matches.near][:, :, None]
+        self.alone = ~matches.outside[:, areas] & (self.number < 0)[:, None]  # (D, A) wrong at every threshold
+        self.right = matches.took[:, areas] & ~matches.took_ignored[:, areas]  # (C, A, T)
+        self.wrong = ~matches.took[:, areas] & ~matches.outside[matches.near][:, areas, None]
 
     def running(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """At each of the n detections among `rows` (best first) that can take a truth.

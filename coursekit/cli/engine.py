@@ -1,4 +1,4 @@
-"""`coursekit train`, `val`, `predict`: the detector at the command line. What it writes is for people to find where they look for it."""
+"""`coursekit train` and `val`: the detector at the command line. What it writes is for people to find where they look for it."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,6 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the app."""
     app.command("train")(train)
     app.command("val")(val)
-    app.command("predict")(predict)
 
 
 def train(
@@ -94,77 +93,6 @@ def val(
     if folder is not None:
         _draw_validation(folder, dataset, validation, model)
         typer.echo(f"pictures: {folder}")
-
-
-def predict(
-    source: Annotated[str, typer.Argument(help="An image, a folder of images, or a pattern such as 'photos/*.jpg'.")],
-    weights: Annotated[Path | None, Option(help="Weights file; by default last.pt of the latest run.")] = None,
-    project: Annotated[str, Option(help="Folder of the runs to take weights from.")] = "runs/detect",
-    name: Annotated[str | None, Option(help="Run to take weights from; by default the latest.")] = None,
-    conf: Annotated[float, Option(help="Lowest confidence shown.")] = 0.25,
-    iou: Annotated[float, Option(help="Boxes of one class that overlap more are one.")] = 0.6,
-    imgsz: Annotated[int, Option(help="0: as it was trained.")] = 0,
-    device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
-    out: Annotated[Path | None, Option(help="Folder for pictures and predictions.json; by default runs/detect/predict.")] = None,
-) -> None:
-    """Find objects in pictures; writes each with its boxes drawn, and predictions.json."""
-
-    import torch
-
-    from ..data.images import load_image
-    from ..files import write_json
-    from ..plots.run import save_detections
-    from ..training.device import choose_device, choose_threads
-    from ..training.run import Run
-    from ..yolo.predict import predict as find
-
-    for key, value in (("conf", conf), ("iou", iou)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{key} must lie in 0..1, got {value}")
-    files = find_images(source)
-    _, weights = _find_weights(weights, project, name)
-    model = _load(weights, choose_device(device), choose_threads())
-    folder = out or Run.create(project, "predict").folder
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for file in files:
-        image = torch.from_numpy(load_image(file))
-        [found] = find(model, [image.expand(3, -1, -1)], conf, iou, imgsz=imgsz or None)
-        boxes = [
-            {"label": model.classes[label], "score": round(score, 4), "box": [round(side, 1) for side in box]}
-            for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
-        ]
-        rows.append({"file": str(file), "width": image.shape[2], "height": image.shape[1], "detections": boxes})
-        taken = (folder / f"{file.stem}.jpg").exists()  # a.png beside a.jpg: neither may overwrite the other
-        save_detections(folder / (f"{file.stem}_{len(rows)}.jpg" if taken else f"{file.stem}.jpg"), image, found, model.classes)
-        typer.echo(f"{file}: {', '.join(_count(boxes)) or 'nothing found'}")
-    write_json(folder / "predictions.json", rows)
-    typer.echo(f"{len(files)} pictures: {folder}")
-
-
-def find_images(source: str) -> list[Path]:
-    """The image files that ``source`` means: a file, those in a folder, or those that a pattern matches.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    from glob import glob
-
-    endings = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
-    path = Path(source)
-    if path.is_file():
-        return [path]
-    candidates = path.iterdir() if path.is_dir() else map(Path, glob(source, recursive=True))
-    files = sorted(file for file in candidates if file.suffix.lower() in endings and file.is_file())
-    if not files:
-        raise ValueError(f"there is no image at {source}; expected an image, a folder of images, or a pattern in quotes")
-    return files
-
-
-def _count(boxes: list[dict]) -> list[str]:
-    from collections import Counter
-
-    return [f"{count} {label}" for label, count in Counter(box["label"] for box in boxes).most_common()]
 
 
 def _was_given(context: typer.Context, key: str) -> bool:

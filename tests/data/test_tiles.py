@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coursekit.data import tiles
@@ -20,6 +20,7 @@ def layouts(draw):
     return (draw(st.integers(1, 120)), draw(st.integers(1, 120))), tile, draw(st.integers(0, tile - 1))
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_windows_cover_every_pixel_stay_inside_and_have_one_size(layout):
     (height, width), tile, overlap = layout
@@ -34,6 +35,7 @@ def test_windows_cover_every_pixel_stay_inside_and_have_one_size(layout):
     assert len(set(windows)) == len(windows)
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_neighbours_share_the_overlap_and_one_window_less_could_not(layout):
     (height, width), tile, overlap = layout
@@ -46,6 +48,7 @@ def test_neighbours_share_the_overlap_and_one_window_less_could_not(layout):
         assert count == 0 or count * tile - (count - 1) * overlap < length  # so many windows in a row reach less far than the side
 
 
+@settings(deadline=None)
 @given(layouts(), st.data())
 def test_what_is_no_larger_than_the_overlap_is_whole_in_some_window(layout, data):
     (height, width), tile, overlap = layout
@@ -77,6 +80,7 @@ def test_bad_layouts_are_one_sentence(arguments, message):
         tile_windows(*arguments)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40), st.data())
 def test_a_window_around_an_object_holds_it_whole_or_lies_within_it(height, width, tile, data):
     x1, y1 = data.draw(st.floats(0, width - 0.5, width=32)), data.draw(st.floats(0, height - 0.5, width=32))

@@ -28,6 +28,7 @@ def train(
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, Option(help="auto (timed at the start), float32 or bfloat16.")] = "auto",
     threads: Annotated[int, Option(help="CPU threads; 0: the cores that are really ours.")] = 0,
+    compile: Annotated[bool, Option("--compile", help="Translate the network first (torch.compile): minutes, then faster.")] = False,
     seed: Annotated[int, Option(help="Same seed, same run.")] = 0,
     lr: Annotated[float, Option(help="Highest learning rate.")] = 2e-3,
     mosaic: Annotated[float, Option(help="Share of mosaics.")] = 0.5,
@@ -37,33 +38,53 @@ def train(
     name: Annotated[str, Option(help="Folder of this run in it; a taken name gets a number.")] = "train",
     resume: Annotated[bool, Option("--resume", help="Go on with the latest run of the project, or with --name.")] = False,
 ) -> None:
-    """Train a detector. Ctrl-C leaves a run that `coursekit train --resume` goes on with."""
+    """Train a detector. Ctrl-C leaves a run that `coursekit train --resume` goes on with.
+
+    On several GPUs: torchrun --nproc-per-node 2 -m coursekit.cli train ...
+    """
+    from ..training.device import OutOfMemory
+    from ..training.distributed import several_processes
+
+    with several_processes():
+        try:
+            _train(context, project, name, resume)
+        except OutOfMemory as error:
+            more = "; a run that goes on keeps its settings, so that has to be a new run" if resume else ""
+            raise OutOfMemory(f"{error}{more}") from None
+
+
+def _train(context: typer.Context, project: str, name: str, resume: bool) -> None:
     from .. import yolo as engine
+    from ..training.distributed import on_rank_0, rank
     from ..training.progress import Progress
     from ..training.run import latest_run
 
+    main = rank() == 0  # of several processes only one writes, prints and draws
     given = {key: value for key, value in context.params.items() if _was_given(context, key)}
     if resume:
-        folder = latest_run(project, name if "name" in given else None)
+        folder = on_rank_0(lambda: latest_run(project, name if "name" in given else None))
         prepared, run = engine.resume(folder)
         _refuse_contradictions(given, prepared.settings, folder)
     else:
         chosen = {key: value for key, value in context.params.items() if key in engine.TrainSettings.names()}
         prepared = engine.prepare(engine.TrainSettings(**chosen))
         run = engine.new_run(prepared)
-    _print_settings(prepared, run.folder)
-    _draw_train_batches(run.folder, prepared)
+    if main:
+        _print_settings(prepared, run.folder)
+        _draw_train_batches(run.folder, prepared)
     state, steps = prepared.state, len(prepared.batches)
     begin = time.perf_counter()
     try:
-        with Progress(prepared.settings.epochs * steps, done=state.step) as progress:
+        with Progress(prepared.settings.epochs * steps, done=state.step, quiet=not main) as progress:
             engine.train(prepared, run, progress.step, progress.row)
     except KeyboardInterrupt:
         where = f"--project {prepared.settings.project} --name {run.folder.name}"
-        typer.echo(f"\nstopped in epoch {state.epoch + 1} of {prepared.settings.epochs}; go on with: coursekit train --resume {where}")
+        if main:
+            typer.echo(f"\nstopped in epoch {state.epoch + 1} of {prepared.settings.epochs}; go on with: coursekit train --resume {where}")
         raise typer.Exit(130) from None
-    _draw_validation_of(run.folder, prepared)
-    typer.echo(f"done in {time.perf_counter() - begin:.0f} s: {run.last}")
+    if main:
+        _draw_validation_of(run.folder, prepared)
+        typer.echo(f"done in {time.perf_counter() - begin:.0f} s: {run.last}")
 
 
 def val(
@@ -116,7 +137,8 @@ def _print_settings(prepared, folder: Path) -> None:
     height, width = prepared.size_hw
     pictures, classes = len(batches.dataset), len(batches.dataset.classes)
     typer.echo(f"{pictures} pictures at {width}x{height}, {classes} classes, {parameters:.2f} M parameters")
-    typer.echo(f"{compute.device}, {compute.threads} threads, {compute.precision}")
+    several = f", {compute.processes} processes with {batches.batch // compute.processes} pictures each" if compute.processes > 1 else ""
+    typer.echo(f"{compute.device}, {compute.threads} threads, {compute.precision}{several}")
     for note in prepared.notes:
         typer.echo(note)
     typer.echo(f"run: {folder}")

@@ -110,6 +110,9 @@ class Batches:
         prefetch: batches made ahead by a background thread; 0 makes each when it is asked for.
         workers: threads that share the samples of a batch; 0 makes them one after another. For a machine with a GPU and idle
             cores: where the network runs on the CPU too, they only take its cores. The batches are the same whatever is chosen.
+        pin: put images into memory that a GPU copies from while it computes; needs a GPU.
+        rank, ranks: of several processes that share each batch, which one this is. Process r gets the r-th slice of every batch, so the
+            slices side by side are the batch that one process alone would get.
     """
 
     def __init__(
@@ -122,6 +125,9 @@ class Batches:
         last: str = "drop",
         prefetch: int = 0,
         workers: int = 0,
+        pin: bool = False,
+        rank: int = 0,
+        ranks: int = 1,
     ):
         if last not in ("drop", "pad", "keep"):
             raise ValueError(f"last must be 'drop', 'pad' or 'keep', got {last!r}")
@@ -129,8 +135,15 @@ class Batches:
             raise ValueError(f"batch must be at least 1, got {batch}")
         if len(dataset) < batch and last == "drop":
             raise ValueError(f"batch must be at most the data set's {len(dataset)} samples, got {batch} (or set last='pad')")
+        if batch % ranks:
+            raise ValueError(f"batch must be a multiple of the {ranks} processes that share it, got {batch}")
+        if ranks > 1 and last != "drop":
+            raise ValueError(f"last must be 'drop' where {ranks} processes share each batch, got {last!r}")
+        if not 0 <= rank < ranks:
+            raise ValueError(f"rank must lie in 0..{ranks - 1}, got {rank}")
         self.dataset, self.batch, self.seed, self.augment = dataset, batch, seed, augment
         self.shuffle, self.last, self.prefetch, self.workers = shuffle, last, prefetch, workers
+        self.pin, self.rank, self.ranks = pin, rank, ranks
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -151,16 +164,18 @@ class Batches:
         return self.augment(self.dataset, index, torch.Generator().manual_seed(derive_seed(self.seed, epoch, index)))
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Batches `start`, start + 1 ... of that epoch: uint8 (batch, 3, H, W), channels last in memory, and a list of targets."""
+        """Batches `start`, start + 1 ... of that epoch: uint8 (batch / ranks, 3, H, W), channels last in memory, and a list of targets."""
         batches = self._make(number, start)
         return ahead(batches, self.prefetch) if self.prefetch else batches
 
     def _make(self, number: int, start: int) -> Iterator[Batch]:
-        order, make = self.order(number), partial(self.sample, number)
+        order, make, share = self.order(number), partial(self.sample, number), self.batch // self.ranks
         with ThreadPoolExecutor(self.workers, initializer=_one_thread) if self.workers else nullcontext() as pool:
             for step in range(start, len(self)):
-                indices = order[step * self.batch : (step + 1) * self.batch]
-                yield collate(list((pool.map if pool else map)(make, indices)), self.batch if self.last == "pad" else None)
+                first = step * self.batch + self.rank * share
+                samples = list((pool.map if pool else map)(make, order[first : first + share]))
+                images, targets = collate(samples, self.batch if self.last == "pad" else None)
+                yield images.pin_memory() if self.pin else images, targets
 
 
 def _one_thread() -> None:

@@ -10,11 +10,11 @@ class Progress:
 
     Args:
         total: steps in all. done: of them before this start.
-        console: to write to; None is standard output.
+        console: to write to; None is standard output. quiet: write nothing.
     """
 
-    def __init__(self, total: int, done: int = 0, console: Console | None = None):
-        self.console = console or Console()
+    def __init__(self, total: int, done: int = 0, console: Console | None = None, quiet: bool = False):
+        self.console = console or Console(quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
         self.bar = Bar(*columns, console=self.console, disable=not self.console.is_terminal)
         self.task = self.bar.add_task("steps", total=total, completed=done)

@@ -72,6 +72,11 @@ class Run:
         self.write_results(state.rows)
         save_checkpoint(self.checkpoint, {"state": state.to_dict(), **self.extra})
 
+    def save_within_epoch(self, state) -> None:
+        """Only the checkpoint, so that little of a long epoch is lost. Weights that are no numbers any more are not written."""
+        if all(weight.isfinite().all() for weight in state.model.parameters()):
+            save_checkpoint(self.checkpoint, {"state": state.to_dict(), **self.extra})
+
     def load(self, device="cpu") -> dict:
         """The checkpoint as a dict: ``state`` and what was given as ``extra``."""
         return load_checkpoint(self.checkpoint, device)

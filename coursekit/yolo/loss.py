@@ -37,13 +37,17 @@ def complete_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
     return iou - distance - weight * shape
 
 
-def detection_loss(raw, truth: list[dict[str, Tensor]], assign: Callable | None = None) -> dict[str, Tensor]:
+def detection_loss(
+    raw, truth: list[dict[str, Tensor]], assign: Callable | None = None, normaliser: Callable[[Tensor], Tensor] | None = None
+) -> dict[str, Tensor]:
     """Loss of a batch, in parts.
 
     Args:
         raw: a `Raw` of B images.
         truth: B dicts with ``boxes`` (M, 4) in pixels of the network's input and ``labels`` (M,); M may be 0.
         assign: another rule than task alignment, such as `assign_by_centre`; called as that is, with the strides of the cells.
+        normaliser: makes of the sum of all targets what the loss is divided by: that sum, but at least 1. Where a batch is shared among
+            processes it is that of all of them, `coursekit.training.distributed.shared_total`.
 
     Returns:
         ``loss`` (what to call backward on), ``class`` and ``box`` (its two parts, detached).
@@ -55,7 +59,8 @@ def detection_loss(raw, truth: list[dict[str, Tensor]], assign: Callable | None 
     rule = task_aligned if assign is None else partial(assign, strides=raw.strides)
     plans = [rule(s.detach(), b.detach(), raw.centres, t["boxes"], t["labels"]) for s, b, t in zip(scores, boxes, truth, strict=True)]
     targets = torch.stack([plan.targets for plan in plans])  # (B, A, C)
-    total = targets.sum().clamp(min=1)  # an image full of objects must not count more than one with few
+    total = targets.sum()  # an image full of objects must not count more than one with few
+    total = normaliser(total) if normaliser else total.clamp(min=1)
     what = binary_cross_entropy_with_logits(raw.logits, targets, reduction="sum") / total
     owner = torch.stack([plan.owner for plan in plans])  # (B, A)
     image, cell = (owner >= 0).nonzero(as_tuple=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.folder import FolderDataset
 from ..data.loader import Batches, CachedDataset
 from ..training.device import Compute, choose_device, choose_precision, choose_threads
+from ..training.distributed import local_world_size, on_rank_0, rank, replicate, shared_total, world_size
 from ..training.ema import EMA
 from ..training.loop import State, fit
 from ..training.run import Run
@@ -22,8 +23,8 @@ from .loss import detection_loss
 from .model import YOLO
 from .pace import STEPS, epochs_within, seconds_per_step
 from .predict import describe, input_size, load
-from .settings import TrainSettings, choose_epochs
-from .val import validate
+from .settings import TrainSettings, choose_epochs, says_what_to_lower
+from .val import validate_together
 
 
 def open_data(data: str, split: str):
@@ -98,6 +99,7 @@ class Prepared:
     notes: list[str]
 
 
+@says_what_to_lower
 def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Compute | None = None) -> Prepared:
     """Open the data, build the model, decide what was left open.
 
@@ -106,6 +108,8 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         compute: of a run that is resumed; None decides.
     """
     begin, notes = time.perf_counter(), []
+    if dataset is None:
+        on_rank_0(lambda: _folder_of(settings.data))  # a download happens once, before the others look for it
     dataset = open_data(settings.data, settings.split) if dataset is None else dataset
     if validation is None and settings.val_split == "auto" and settings.split == "train":
         try:
@@ -120,8 +124,9 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         notes.append("no validation split: best.pt will not be written, last.pt is the result")
     if settings.data == "signs" and settings.fliplr > 0:
         notes.append("signs are mirrored (fliplr): a bend to the left then looks like one to the right; --fliplr 0 is better here")
-    device = choose_device(settings.device) if compute is None else compute.device
-    threads = choose_threads(settings.threads) if compute is None else compute.threads
+    asked = settings.device if compute is None else compute.device
+    device = choose_device(asked.partition(":")[0] if compute and world_size() > 1 else asked)  # process 0 wrote down its own GPU
+    threads = on_rank_0(lambda: choose_threads(settings.threads)) if compute is None else compute.threads
     torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)  # the first weights
     model = YOLO(len(dataset.classes), settings.model) if not settings.weights else load(settings.weights)
@@ -131,11 +136,17 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     model = model.to(device, memory_format=torch.channels_last)
     size_hw = common_size(dataset, settings.imgsz)
     if compute is None:
-        images = torch.zeros(settings.batch, 3, *size_hw, dtype=torch.uint8, device=device)
-        precision, seconds = choose_precision(settings.precision, device, one_step(model, images, device))
+        images = torch.zeros(settings.batch // world_size() or 1, 3, *size_hw, dtype=torch.uint8, device=device)
+        precision, seconds = on_rank_0(lambda: choose_precision(settings.precision, device, one_step(model, images, device)))
         notes += [f"a step takes {seconds['float32']:.3f} s in float32 and {seconds['bfloat16']:.3f} s in bfloat16"] if seconds else []
-        compute = Compute(device, precision, threads)
-    batches = Batches(CachedDataset(dataset, size_hw), settings.batch, settings.seed, prefetch=2 if device != "cpu" else 0)
+        compute = Compute(device, precision, threads, world_size())
+    elif compute.processes != world_size():
+        notes.append(f"the run was started by {compute.processes} processes and goes on with {world_size()}: its weights will be others")
+    compute = replace(compute, device=device, processes=world_size())
+    cached = CachedDataset(dataset, size_hw, share=0.4 / local_world_size())
+    # a GPU waits for nobody: pictures are made by threads beside it and copied while it computes. On the CPU that would only take cores
+    beside = {"prefetch": 2, "workers": min(8, threads), "pin": True} if device.startswith("cuda") else {"prefetch": 2 * (device != "cpu")}
+    batches = Batches(cached, settings.batch, settings.seed, rank=rank(), ranks=world_size(), **beside)
     state = State(model, EMA(model, settings.ema_decay, settings.ema_tau), make_optimizer(model, settings.lr, settings.weight_decay))
     prepared = Prepared(settings, compute, state, batches, validation, size_hw, notes)
     epochs = time_epochs(prepared, begin) if settings.minutes else choose_epochs(settings.epochs, len(dataset))
@@ -150,7 +161,8 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
     make = partial(make_optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
     few = ready(islice(batches.epoch(0), STEPS), compute.device)
     step = seconds_per_step(prepared.state, few, detection_loss, make, compute)
-    epochs = epochs_within(settings.minutes * 60 - (time.perf_counter() - begin), step, len(batches))
+    step, left = on_rank_0(lambda: (step, settings.minutes * 60 - (time.perf_counter() - begin)))  # the clocks of others would differ
+    epochs = epochs_within(left, step, len(batches))
     prepared.notes.append(f"{settings.minutes:g} minutes: {epochs} epochs of {len(batches)} steps, {step:.3f} s each")
     return epochs
 
@@ -158,32 +170,35 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
 def ready(batches: Iterable, device: str) -> Iterator:
     """Batches as the loss takes them: on the device, without crowds."""
     for images, targets in batches:
-        truth = [{name: value.to(device) for name, value in t.items()} for t in without_crowds(targets)]
+        truth = [{name: value.to(device, non_blocking=True) for name, value in t.items()} for t in without_crowds(targets)]
         yield images.to(device, non_blocking=True), truth
 
 
+@says_what_to_lower
 def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Callable = lambda row: None) -> State:
     """Run what `prepare` made to its last epoch; ``tick()`` after each step, ``told(row)`` after each epoch."""
     settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
     total = settings.epochs * len(batches)
 
-    def batches_of(epoch: int):
+    def batches_of(epoch: int, start: int):
         batches.augment = settings.augment(mosaic=epoch < settings.epochs * (1 - settings.close_mosaic))
-        return ready(batches.epoch(epoch), compute.device)
+        return ready(batches.epoch(epoch, start), compute.device)
 
     def evaluate(model: YOLO, epoch: int) -> dict | None:
         if (epoch + 1) % settings.val_every and epoch + 1 < settings.epochs:
             return None
-        summary = validate(model, prepared.validation, settings.imgsz).summary
+        summary = validate_together(model, prepared.validation, settings.imgsz)
         return {name: summary[name] for name in ("AP", "AP50", "AP75")}
 
-    run.write_settings(asdict(settings) | {"resolved": asdict(compute) | {"size_hw": list(prepared.size_hw)}})
+    if rank() == 0:
+        run.write_settings(asdict(settings) | {"resolved": asdict(compute) | {"size_hw": list(prepared.size_hw)}})
     warmup = int(min(max(50, settings.warmup * total), total / 10))
     watch = evaluate if prepared.validation is not None else None
+    forward = replicate(prepared.state.model, compute.device)
     return fit(
         prepared.state,
         batches_of,
-        detection_loss,
+        partial(detection_loss, normaliser=shared_total),
         run,
         compute,
         settings.epochs,
@@ -194,21 +209,24 @@ def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Cal
         settings.clip,
         tick,
         told,
+        torch.compile(forward) if settings.compile else forward,
     )
 
 
 def new_run(prepared: Prepared) -> Run:
-    """A fresh folder under ``project`` for it."""
-    return Run.create(prepared.settings.project, prepared.settings.name, describe=describe, extra=_extra(prepared))
+    """A fresh folder under ``project`` for it, which process 0 makes."""
+    settings = prepared.settings
+    folder = on_rank_0(lambda: Run.create(settings.project, settings.name).folder)
+    return Run(folder, describe=describe, extra=_extra(prepared))
 
 
 def resume(folder: Path, dataset=None, validation=None) -> tuple[Prepared, Run]:
-    """An interrupted run as it was after its last finished epoch, to hand to `train`: same settings, precision and thread count.
+    """An interrupted run as it was when it was last written down, to hand to `train`: same settings, precision and thread count.
 
     Raises:
         ValueError: if the data has changed since.
     """
-    saved = Run(folder).load()
+    saved = on_rank_0(lambda: Run(folder).load())
     prepared = prepare(TrainSettings(**saved["settings"]), dataset, validation, Compute(**saved["compute"]))
     if _extra(prepared)["data"] != saved["data"]:
         raise ValueError(f"the data of {folder} has changed since it was started: it was {saved['data']}, it is {_extra(prepared)['data']}")

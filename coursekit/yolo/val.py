@@ -1,11 +1,13 @@
 """Measuring a detector on a data set, the field's way. Taught in notebooks 19_yolo and 20_map."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
 from ..detections import Detections
 from ..metrics.detection import evaluate_samples
+from ..training.distributed import gather, on_rank_0, rank, world_size
 from .model import YOLO
 from .predict import predict
 
@@ -36,14 +38,35 @@ def validate(model: YOLO, dataset, imgsz: int | None = None, batch: int = 16, ti
 
     Every score above 0.001 counts, since AP asks for the whole curve: a threshold of 0.25 here would cost AP.
     """
+    return _evaluate(model, _look(model, dataset, range(0, len(dataset), batch), imgsz, batch, tick))
+
+
+def validate_together(model: YOLO, dataset, imgsz: int | None = None, batch: int = 16) -> dict[str, float]:
+    """`validate` by all processes of a training, each a part of the images; the twelve numbers, in each of them.
+
+    The batches are those of `validate`, so the numbers are the same to the last bit.
+    """
+    mine = _look(model, dataset, range(rank() * batch, len(dataset), world_size() * batch), imgsz, batch)
+    parts = gather(mine)  # in process 0, and empty elsewhere
+    return on_rank_0(lambda: _evaluate(model, sorted((part for share in parts for part in share), key=itemgetter(0))).summary)
+
+
+def _look(model: YOLO, dataset, firsts: range, imgsz: int | None, batch: int, tick=lambda: None) -> list[tuple]:
+    """For each batch of images that begins at one of ``firsts``: that number, the targets, what was found."""
     if tuple(dataset.classes) != tuple(model.classes):
         raise ValueError(f"the model knows {', '.join(model.classes)}; the data has {', '.join(dataset.classes)}")
-    targets, found = [], []
-    for first in range(0, len(dataset), batch):
+    parts = []
+    for first in firsts:
         samples = [dataset[index] for index in range(first, min(first + batch, len(dataset)))]
-        targets += [target for _, target in samples]
-        found += predict(model, [image for image, _ in samples], confidence=0.001, iou=0.6, limit=100, imgsz=imgsz, batch=batch)
+        images, targets = [image for image, _ in samples], [target for _, target in samples]
+        parts.append((first, targets, predict(model, images, confidence=0.001, iou=0.6, limit=100, imgsz=imgsz, batch=batch)))
         tick()
+    return parts
+
+
+def _evaluate(model: YOLO, parts: list[tuple]) -> Validation:
+    targets = [target for _, targets, _ in parts for target in targets]
+    found = [one for _, _, found in parts for one in found]
     result = evaluate_samples(targets, found, model.classes)
     return Validation(result.summary, result, targets, found)
 

@@ -152,12 +152,14 @@ def test_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_path, s
 
 
 def test_a_loss_that_is_no_number_stops_and_shows_its_parts(settings, monkeypatch):
-
     module = sys.modules["coursekit.yolo.train"]
-    broken = lambda raw, truth: {"loss": raw.logits.sum() * float("nan"), "class": torch.tensor(0.5), "box": torch.tensor(float("nan"))}  # noqa: E731
+
+    def broken(raw, truth, **_):
+        return {"loss": raw.logits.sum() * float("nan"), "class": torch.tensor(0.5), "box": torch.tensor(float("nan"))}
+
     monkeypatch.setattr(module, "detection_loss", broken)
     prepared = prepare(replace(settings, val_split="none"), Squares())
-    with pytest.raises(NonFiniteLoss, match=r"the loss is not finite at step 0 \(loss nan, class 0\.5, box nan\); lower lr"):
+    with pytest.raises(NonFiniteLoss, match=r"the loss is not finite at step 0 \(loss nan, class 0\.5, box nan, gradient nan\); lower lr"):
         module.train(prepared, new_run(prepared))
 
 

@@ -92,8 +92,8 @@ def test_more_confidence_is_wider_and_more_images_are_narrower():
 def test_about_95_of_100_intervals_hold_what_they_should():
     """60 test sets of 50 images each say an interval, and 57 are expected to hold.
 
-    Recall is a mean, and the interval holds its value on very many images. AP takes the best precision at a recall or beyond, which is luckier
-    in small sets (here .258 on average, against .237 on 3,000 images): its interval is about what test sets of this size say.
+    Recall is a mean, and the interval holds its value on very many images. AP takes the best precision at a recall or beyond, and small
+    sets are luckier (here .258 on average, against .237 on 3,000 images): its interval is about what test sets of this size say.
     """
     large = evaluated(3000, 7).summary["AR100"]
     said = [bootstrap(evaluated(50, 1000 + n), ["AP", "AR100"], draws=150) for n in range(60)]

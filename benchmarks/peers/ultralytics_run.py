@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--imgsz", type=int, default=320)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--fliplr", type=float, default=0.5, help="its default")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -62,6 +63,7 @@ def main() -> None:
         plots=False,
         verbose=False,
         workers=2,
+        fliplr=args.fliplr,
         project=str(args.runs),
         name=f"{args.model}-{args.minutes:g}",
         exist_ok=True,

@@ -22,6 +22,7 @@ def train(
     model: Annotated[str, Option(help="n, s or m.")] = "n",
     weights: Annotated[str, Option(help="Weights file to start from.")] = "",
     imgsz: Annotated[int, Option(help="Longer side of the network's input, pixels.")] = 320,
+    tile: Annotated[int, Option(help="Small objects in large images: train on crops of this side, in their pixels; 0: whole.")] = 0,
     epochs: Annotated[int, Option(help="0: about 23,000 pictures seen in all.")] = 0,
     minutes: Annotated[float, Option(help="Instead of epochs: as many as fit, by timing a few steps.")] = 0.0,
     batch: Annotated[int, Option(help="Pictures in a step.")] = 8,
@@ -94,6 +95,9 @@ def val(
     project: Annotated[str, Option(help="Folder of the runs.")] = "runs/detect",
     name: Annotated[str | None, Option(help="Run to measure; by default the latest.")] = None,
     imgsz: Annotated[int, Option(help="0: as it was trained.")] = 0,
+    tile: Annotated[int | None, Option(help="Look through windows of this side; 0: whole. By default as trained.")] = None,
+    overlap: Annotated[int | None, Option(help="Pixels that windows share; by default a quarter of the tile.")] = None,
+    whole: Annotated[bool, Option("--whole", help="With windows: the whole picture, too, for what is larger.")] = False,
     device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
     json: Annotated[Path | None, Option(help="Write the twelve numbers to this file.")] = None,
 ) -> None:
@@ -105,12 +109,16 @@ def val(
     folder, weights = _find_weights(weights, project, name)
     model = _load(weights, choose_device(device), choose_threads())
     dataset = _open(data or _data_of(folder), split)
-    validation = validate(model, dataset, imgsz or None)
+    tile = model.tile if tile is None else tile
+    if tile:
+        typer.echo(f"windows of {tile} pixels that share {tile // 4 if overlap is None else overlap}{', and the whole picture' * whole}")
+    validation = validate(model, dataset, imgsz or None, tile=tile, overlap=overlap, whole=whole)
     for row in validation.result.per_class:
         typer.echo(f"{row['name']:>16}  truths {row['truths']:5d}  AP {row['AP']:.3f}  AP50 {row['AP50']:.3f}")
     typer.echo("  ".join(f"{key} {value:.3f}" for key, value in validation.summary.items()))
     if json is not None:
-        write_json(json, {**validation.summary, "weights": str(weights), "split": split, "images": len(dataset)})
+        how = {"weights": str(weights), "split": split, "images": len(dataset)} | ({"tile": tile} if tile else {})
+        write_json(json, {**validation.summary, **how})
     if folder is not None:
         _draw_validation(folder, dataset, validation, model)
         typer.echo(f"pictures: {folder}")

@@ -20,6 +20,9 @@ class TrainSettings:
             training on ``"train"`` and there is one, ``"none"`` otherwise.
         model: ``n``, ``s`` or ``m``. weights: a weights file to start from instead of random numbers, or "".
         imgsz: longer side of the network's input in pixels; the other side follows the most common shape of the pictures.
+        tile: for large images with small objects: train on crops of this side, in the images' own pixels, and look through windows of it
+            when measuring and finding (the weights remember it). A crop is seen at imgsz. 0: whole images. See `coursekit.data.tiles`.
+        tile_background: share of the crops that show no object.
         epochs: 0 works out to about 23,000 pictures seen, but 20 to 300 epochs. batch: pictures in a step, of all processes together.
         minutes: instead of epochs: as many as fit, by timing a few steps at the start; 0 is no limit. It becomes a number of epochs there
             and then, so a machine that gets busy later takes longer.
@@ -41,6 +44,8 @@ class TrainSettings:
     model: str = "n"
     weights: str = ""
     imgsz: int = 320
+    tile: int = 0
+    tile_background: float = 0.2
     epochs: int = 0
     minutes: float = 0.0
     batch: int = 8
@@ -83,6 +88,10 @@ class TrainSettings:
         for name in (*shares, "brightness", "contrast", "saturation", "hue"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        if self.tile and self.tile < 32:
+            raise ValueError(f"tile must be 0 (whole images) or at least 32 pixels, got {self.tile}")
+        if not 0 <= self.tile_background < 1:
+            raise ValueError(f"tile_background must be at least 0 and below 1, got {self.tile_background}")
         for name in ("lr", "clip", "scale_min", "ema_tau"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..data.folder import FolderDataset
 from ..data.loader import Batches, CachedDataset
+from ..data.tiles import TrainingTiles
 from ..training.device import Compute, choose_device, choose_precision, choose_threads
 from ..training.distributed import local_world_size, on_rank_0, rank, replicate, shared_total, world_size
 from ..training.ema import EMA
@@ -56,6 +57,18 @@ def common_size(dataset, imgsz: int) -> tuple[int, int]:
     else:
         shapes = [tuple(dataset[0][0].shape[1:])]
     return Counter(input_size(shape, imgsz) for shape in shapes).most_common(1)[0][0]
+
+
+def make_samples(dataset, settings: TrainSettings, share: float = 0.4):
+    """What batches are made of: every image at the network's size, or with ``tile`` other crops of it each epoch.
+
+    Args:
+        share: of the memory that images may be kept in.
+    """
+    if not settings.tile:
+        return CachedDataset(dataset, common_size(dataset, settings.imgsz), share)
+    size_hw = input_size((settings.tile, settings.tile), settings.imgsz)
+    return TrainingTiles(dataset, settings.tile, size_hw, settings.seed, settings.tile_background, settings.min_visible, share)
 
 
 def without_crowds(targets: list[dict]) -> list[dict]:
@@ -132,9 +145,11 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     model = YOLO(len(dataset.classes), settings.model) if not settings.weights else load(settings.weights)
     if tuple(dataset.classes) != model.classes and settings.weights:
         raise ValueError(f"weights has classes {', '.join(model.classes)}, the data has {', '.join(dataset.classes)}")
-    model.classes, model.imgsz = tuple(dataset.classes), settings.imgsz
+    model.classes, model.imgsz, model.tile = tuple(dataset.classes), settings.imgsz, settings.tile
     model = model.to(device, memory_format=torch.channels_last)
-    size_hw = common_size(dataset, settings.imgsz)
+    dataset = make_samples(dataset, settings, 0.4 / local_world_size())
+    size_hw = dataset.size_hw
+    notes += [dataset.describe()] if settings.tile else []
     if compute is None:
         images = torch.zeros(settings.batch // world_size() or 1, 3, *size_hw, dtype=torch.uint8, device=device)
         precision, seconds = on_rank_0(lambda: choose_precision(settings.precision, device, one_step(model, images, device)))
@@ -143,10 +158,9 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     elif compute.processes != world_size():
         notes.append(f"the run was started by {compute.processes} processes and goes on with {world_size()}: its weights will be others")
     compute = replace(compute, device=device, processes=world_size())
-    cached = CachedDataset(dataset, size_hw, share=0.4 / local_world_size())
     # a GPU waits for nobody: pictures are made by threads beside it and copied while it computes. On the CPU that would only take cores
     beside = {"prefetch": 2, "workers": min(8, threads), "pin": True} if device.startswith("cuda") else {"prefetch": 2 * (device != "cpu")}
-    batches = Batches(cached, settings.batch, settings.seed, rank=rank(), ranks=world_size(), **beside)
+    batches = Batches(dataset, settings.batch, settings.seed, rank=rank(), ranks=world_size(), **beside)
     state = State(model, EMA(model, settings.ema_decay, settings.ema_tau), make_optimizer(model, settings.lr, settings.weight_decay))
     prepared = Prepared(settings, compute, state, batches, validation, size_hw, notes)
     epochs = time_epochs(prepared, begin) if settings.minutes else choose_epochs(settings.epochs, len(dataset))
@@ -182,6 +196,8 @@ def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Cal
 
     def batches_of(epoch: int, start: int):
         batches.augment = settings.augment(mosaic=epoch < settings.epochs * (1 - settings.close_mosaic))
+        if settings.tile:
+            batches.dataset.epoch = epoch  # other crops in each
         return ready(batches.epoch(epoch, start), compute.device)
 
     def evaluate(model: YOLO, epoch: int) -> dict | None:

@@ -9,7 +9,7 @@ from ..detections import Detections
 from ..metrics.detection import evaluate_samples
 from ..training.distributed import gather, on_rank_0, rank, world_size
 from .model import YOLO
-from .predict import predict
+from .tiles import predict_tiled
 
 
 @dataclass
@@ -28,17 +28,27 @@ class Validation:
     found: list[Detections]
 
 
-def validate(model: YOLO, dataset, imgsz: int | None = None, batch: int = 16, tick=lambda: None) -> Validation:
+def validate(
+    model: YOLO,
+    dataset,
+    imgsz: int | None = None,
+    batch: int = 16,
+    tick=lambda: None,
+    tile: int | None = None,
+    overlap: int | None = None,
+    whole: bool = False,
+) -> Validation:
     """Predict every image of ``dataset`` and compare with its truth, in the images' own pixels.
 
     Args:
         dataset: map-style, of (uint8 (3, H, W), target), with `classes`.
-        imgsz: see `predict`.
+        imgsz: see `predict`. tile, overlap, whole: see `predict_tiled`; by default windows as the model was trained on, if any.
         tick: called after each batch.
 
     Every score above 0.001 counts, since AP asks for the whole curve: a threshold of 0.25 here would cost AP.
     """
-    return _evaluate(model, _look(model, dataset, range(0, len(dataset), batch), imgsz, batch, tick))
+    windows = {"tile": tile, "overlap": overlap, "whole": whole}
+    return _evaluate(model, _look(model, dataset, range(0, len(dataset), batch), imgsz, batch, tick, **windows))
 
 
 def validate_together(model: YOLO, dataset, imgsz: int | None = None, batch: int = 16) -> dict[str, float]:
@@ -51,15 +61,20 @@ def validate_together(model: YOLO, dataset, imgsz: int | None = None, batch: int
     return on_rank_0(lambda: _evaluate(model, sorted((part for share in parts for part in share), key=itemgetter(0))).summary)
 
 
-def _look(model: YOLO, dataset, firsts: range, imgsz: int | None, batch: int, tick=lambda: None) -> list[tuple]:
+def _look(
+    model: YOLO, dataset, firsts: range, imgsz: int | None, batch: int, tick=lambda: None, tile: int | None = None, **windows
+) -> list[tuple]:
     """For each batch of images that begins at one of ``firsts``: that number, the targets, what was found."""
     if tuple(dataset.classes) != tuple(model.classes):
         raise ValueError(f"the model knows {', '.join(model.classes)}; the data has {', '.join(dataset.classes)}")
-    parts = []
+    parts, tile = [], model.tile if tile is None else tile
+    options = {"confidence": 0.001, "iou": 0.6, "limit": 100, "imgsz": imgsz, "batch": batch, "tile": tile, **windows}
+    together = 1 if tile else batch  # large images one by one: a batch of them may not fit into memory
     for first in firsts:
-        samples = [dataset[index] for index in range(first, min(first + batch, len(dataset)))]
-        images, targets = [image for image, _ in samples], [target for _, target in samples]
-        parts.append((first, targets, predict(model, images, confidence=0.001, iou=0.6, limit=100, imgsz=imgsz, batch=batch)))
+        for start in range(first, min(first + batch, len(dataset)), together):
+            samples = [dataset[index] for index in range(start, min(start + together, len(dataset)))]
+            images, targets = [image for image, _ in samples], [target for _, target in samples]
+            parts.append((start, targets, predict_tiled(model, images, **options)))
         tick()
     return parts
 

@@ -11,8 +11,8 @@ from coursekit.boxes import box_iou
 from coursekit.data.targets import clip, scale_and_shift
 from coursekit.data.tiles import tile_windows
 from coursekit.detections import Detections
-from coursekit.yolo import YOLO, load_shipped, predict, predict_tiled
-from coursekit.yolo.predict import describe, load
+from coursekit.yolo import YOLO, TrainSettings, load, load_shipped, new_run, predict, predict_tiled, prepare, resume, train
+from coursekit.yolo.predict import describe
 from coursekit.yolo.tiles import merge_windows
 
 
@@ -199,3 +199,67 @@ def test_memory_does_not_grow_with_the_image(monkeypatch):
 def test_bad_arguments_are_one_sentence(images, options, message):
     with pytest.raises(ValueError, match=message):
         predict_tiled(YOLO(1), images, **options)
+
+
+class Scattered:
+    """Red and blue squares of 10 to 20 pixels in images of 200 x 300."""
+
+    classes = ("red", "blue")
+
+    def __init__(self, length=4, seed=0):
+        self.length, self.seed = length, seed
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(self.seed * 1000 + index)
+        image, boxes, labels = torch.full((3, 200, 300), 114, dtype=torch.uint8), [], []
+        for left in range(0, 300, 60):
+            side, x, y, label = (int(torch.randint(*ends, (), generator=generator)) for ends in ((10, 21), (0, 40), (0, 180), (0, 2)))
+            boxes.append([left + x, y, left + x + side, y + side])
+            labels.append(label)
+            colour = torch.tensor([[220, 30, 30], [30, 30, 220]])[label].to(torch.uint8)
+            image[:, y : y + side, left + x : left + x + side] = colour[:, None, None]
+        boxes = torch.tensor(boxes, dtype=torch.float32)
+        area, crowd = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1), torch.zeros(len(boxes), dtype=torch.int64)
+        return image, {"boxes": boxes, "labels": torch.tensor(labels), "image_id": index, "area": area, "iscrowd": crowd}
+
+
+def settings_for(tmp_path, **more):
+    fixed = {"model": "n", "precision": "float32", "threads": 1, "device": "cpu", "project": str(tmp_path), "fliplr": 0.0}
+    return TrainSettings("scattered", **fixed | {"imgsz": 64, "tile": 64, "epochs": 3, "batch": 4, "val_every": 3} | more)
+
+
+def test_training_on_crops_is_said_remembered_and_goes_on_where_it_was_stopped(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(row):
+        if row["epoch"] == 2:
+            raise Stop
+
+    def start(told=lambda row: None):
+        prepared = prepare(settings_for(tmp_path), Scattered(), Scattered(1, seed=1))
+        run = new_run(prepared)
+        train(prepared, run, told=told)
+        return prepared, run
+
+    whole, run = start()
+    assert whole.size_hw == (64, 64)
+    assert any("crops of 64 pixels each epoch out of 4 pictures" in note for note in whole.notes)
+    assert "tile: 64" in (run.folder / "args.yaml").read_text()
+    assert load(run.last).tile == 64
+    with pytest.raises(Stop):
+        start(stop)
+    resumed, run = resume(tmp_path / "train2", Scattered(), Scattered(1, seed=1))
+    train(resumed, run)
+    for one, other in zip(whole.state.ema.model.state_dict().values(), resumed.state.ema.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_bad_settings_of_tiles_are_one_sentence():
+    with pytest.raises(ValueError, match=r"tile must be 0 \(whole images\) or at least 32 pixels, got 7"):
+        TrainSettings("signs", tile=7)
+    with pytest.raises(ValueError, match=r"tile_background must be at least 0 and below 1, got 1\.0"):
+        TrainSettings("signs", tile_background=1.0)

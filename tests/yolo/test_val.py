@@ -101,3 +101,43 @@ def test_the_shipped_detector_is_as_good_as_its_card_says(shipped):
     promised = float(re.search(r"\*\*AP ([\d.]+)", resource("signs_n.md").read_text(encoding="utf-8")).group(1))
     measured = validate(shipped, SignScenes(150, seed=101)).summary["AP"]  # the first 150 of the 500
     assert measured == pytest.approx(promised, abs=0.05)
+
+
+def test_a_model_of_tiles_is_measured_through_windows_and_two_may_be_compared(shipped):
+    """Four scenes on one sheet: through windows of a scene's size as good as one by one, without them worse."""
+    from coursekit.data.signs import SignScenes
+    from coursekit.yolo import validate
+
+    class Sheets:
+        classes = shipped.classes
+
+        def __init__(self, scenes):
+            self.scenes, self.read = scenes, []
+
+        def __len__(self):
+            return len(self.scenes) // 4
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            four = [self.scenes[4 * index + k] for k in range(4)]
+            rows = [torch.cat([image for image, _ in row], dim=2) for row in (four[:2], four[2:])]
+            corners = torch.tensor([[0, 0, 0, 0], [256, 0, 256, 0], [0, 256, 0, 256], [256, 256, 256, 256]])
+            boxes = torch.cat([target["boxes"] + corner for (_, target), corner in zip(four, corners, strict=True)])
+            whole = {name: torch.cat([target[name] for _, target in four]) for name in ("labels", "area", "iscrowd")}
+            return torch.cat(rows, dim=1), {"boxes": boxes, "image_id": index, **whole}
+
+    scenes = SignScenes(8, seed=101)
+    sheets, ticks = Sheets(scenes), []
+    alone = validate(shipped, scenes).summary
+    windows = validate(shipped, sheets, tile=256, overlap=0, tick=lambda: ticks.append(1))
+    assert sheets.read == [0, 1]
+    assert ticks == [1]
+    assert windows.summary["AP50"] == pytest.approx(alone["AP50"], abs=0.02)
+    whole = validate(shipped, sheets, tile=0).summary
+    assert whole["AP50"] < windows.summary["AP50"] - 0.1
+    assert validate(shipped, sheets).summary == whole
+    shipped.tile = 256
+    try:
+        assert validate(shipped, sheets, overlap=0).summary == windows.summary
+    finally:
+        shipped.tile = 0

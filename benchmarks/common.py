@@ -5,12 +5,14 @@ import os
 import platform
 import subprocess
 import venv
+from importlib.metadata import version
 from pathlib import Path
 
 from coursekit.files import write_text
 from coursekit.machine import cpu_flags, cpu_name, cpu_quota
 
 HERE = Path(__file__).parent
+ULTRALYTICS = ["ultralytics==8.4.190", "opencv-python-headless<5"]
 
 
 def environment(home: Path, packages: list[str]) -> Path:
@@ -22,6 +24,12 @@ def environment(home: Path, packages: list[str]) -> Path:
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], check=True)
         (home / "complete").write_text("\n".join(packages))
     return python
+
+
+def ultralytics(envs: Path) -> Path:
+    """The Python of an environment with ultralytics and the torch that we have."""
+    torches = [f"{package}=={version(package).split('+')[0]}" for package in ("torch", "torchvision")]
+    return environment(envs / "ultralytics", [*ULTRALYTICS, *torches])
 
 
 def machine() -> dict:

@@ -22,10 +22,9 @@ import time
 from pathlib import Path
 from statistics import mean, stdev
 
-from common import HERE, environment, machine, write_results
+from common import HERE, machine, ultralytics, write_results
 
 OURS = "coursekit s"
-ULTRALYTICS = ["ultralytics==8.4.190", "opencv-python-headless<5"]
 CPU_THREADS = os.cpu_count()
 IMGSZ = {"bccd": 320, "signs": 256}
 OPTIONS = {"bccd": [], "signs": ["--fliplr", "0"]}  # a mirrored sign is another sign; ultralytics gets fliplr=0, too
@@ -168,11 +167,7 @@ def main() -> None:
         for model in arguments.peers if minutes >= 2 else []:
             out = folder / "results" / f"{model}-{minutes:g}.json"
             if not out.is_file():
-                from importlib.metadata import version
-
-                torches = [f"{package}=={version(package).split('+')[0]}" for package in ("torch", "torchvision")]
-                python = environment(arguments.envs / "ultralytics", [*ULTRALYTICS, *torches])
-                theirs(python, folder, out, imgsz, minutes, model, arguments.name)
+                theirs(ultralytics(arguments.envs), folder, out, imgsz, minutes, model, arguments.name)
             rows.append(row(model, minutes, 0, truth, json.loads(out.read_text())))
         show(rows)
         write_results(f"train_{arguments.name}", {"rows": rows, "imgsz": imgsz, "machine": machine() | {"load": os.getloadavg()}})

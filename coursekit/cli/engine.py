@@ -109,9 +109,7 @@ def val(
     folder, weights = _find_weights(weights, project, name)
     model = _load(weights, choose_device(device), choose_threads())
     dataset = _open(data or _data_of(folder), split)
-    tile = model.tile if tile is None else tile
-    if tile:
-        typer.echo(f"windows of {tile} pixels that share {tile // 4 if overlap is None else overlap}{', and the whole picture' * whole}")
+    tile = _say_windows(model, tile, overlap, whole)
     validation = validate(model, dataset, imgsz or None, tile=tile, overlap=overlap, whole=whole)
     for row in validation.result.per_class:
         typer.echo(f"{row['name']:>16}  truths {row['truths']:5d}  AP {row['AP']:.3f}  AP50 {row['AP50']:.3f}")
@@ -184,6 +182,16 @@ def _load(weights: Path, device: str, threads: int):
 
     torch.set_num_threads(threads)
     return load(weights, device)
+
+
+def _say_windows(model, tile: int | None, overlap: int | None, whole: bool) -> int:
+    """The side of the windows, 0 for none; said, so that nobody wonders about times and boxes."""
+    tile = model.tile if tile is None else tile
+    if tile == 0 and (overlap is not None or whole):
+        raise ValueError("--overlap and --whole are for windows; say with --tile how large they are")
+    if tile:
+        typer.echo(f"windows of {tile} pixels that share {tile // 4 if overlap is None else overlap}{', and the whole picture' * whole}")
+    return tile
 
 
 def _draw_train_batches(folder: Path, prepared) -> None:

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     source: Annotated[str, typer.Argument(help="An image, a video, a folder of them, or a pattern such as 'photos/*.jpg'.")],
-    weights: Annotated[Path | None, Option(help="Weights file; by default last.pt of the latest run.")] = None,
+    weights: Annotated[Path | None, Option(help="Weights file, or signs_n; by default last.pt of the latest run.")] = None,
     project: Annotated[str, Option(help="Folder of the runs to take weights from.")] = "runs/detect",
     name: Annotated[str | None, Option(help="Run to take weights from; by default the latest.")] = None,
     conf: Annotated[float, Option(help="Lowest confidence shown.")] = 0.25,
@@ -43,20 +43,16 @@ def predict(
     from ..training.device import choose_device, choose_threads
     from ..training.run import Run
     from ..yolo.tiles import predict_tiled
-    from .engine import _find_weights, _load
+    from .engine import _find_weights, _load, _say_windows
 
     _check(conf, iou, limit, every)
     files = find_files(source)
     _, weights = _find_weights(weights, project, name)
     model = _load(weights, choose_device(device), choose_threads())
-    tile = model.tile if tile is None else tile
-    if tile == 0 and (overlap is not None or whole):
-        raise ValueError("--overlap and --whole are for windows; say with --tile how large they are")
+    tile = _say_windows(model, tile, overlap, whole)
     options = {"tile": tile, "overlap": overlap, "whole": whole, "confidence": conf, "iou": iou, "limit": limit, "imgsz": imgsz or None}
     find = partial(predict_tiled, model, **options)
     find([])  # windows that do not fit are said before anything is written
-    if tile:
-        typer.echo(f"windows of {tile} pixels that share {tile // 4 if overlap is None else overlap}{', and the whole picture' * whole}")
     folder = out or Run.create(project, "predict").folder
     folder.mkdir(parents=True, exist_ok=True)
     _finish(_work_through(files, folder, find, model.classes, every), folder, files)

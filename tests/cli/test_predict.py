@@ -208,3 +208,24 @@ def test_bad_options_are_one_sentence_and_leave_no_folder(options, message, weig
     result = coursekit("predict", tmp_path / "a.png", "--weights", weights, "--out", tmp_path / "out", *options)
     assert message in str(result.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_training_measuring_and_finding_by_tiles_need_no_more_than_one_option(tmp_path):
+    from coursekit.data.signs import write_signs
+
+    for seed, split in enumerate(("train", "val")):
+        write_signs(tmp_path / "data", 3, seed=seed, split=split, size=128, empty=0)
+    options = ["--imgsz", 64, "--tile", 64, "--epochs", 1, "--batch", 2, "--device", "cpu", "--precision", "float32", "--threads", 1]
+    result = coursekit("train", "--data", tmp_path / "data", *options, "--project", tmp_path / "runs")
+    assert result.exit_code == 0, result.output
+    assert "tile=64" in result.output
+    assert "crops of 64 pixels each epoch out of 3 pictures (kept in memory)" in result.output
+    result = coursekit("val", "--project", tmp_path / "runs", "--json", tmp_path / "val.json")
+    assert result.exit_code == 0, result.output
+    assert "windows of 64 pixels that share 16" in result.output
+    assert rows_of(tmp_path, "val.json")["tile"] == 64
+    result = coursekit("val", "--project", tmp_path / "runs", "--tile", 0, "--whole")
+    assert "are for windows" in str(result.exception)
+    result = coursekit("predict", tmp_path / "data" / "JPEGImages", "--project", tmp_path / "runs", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "windows of 64 pixels that share 16" in result.output

@@ -1,5 +1,6 @@
 """Pictures of what a one-shot detector says and learns. Used in notebook 19_yolo."""
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -85,12 +86,12 @@ def show_curves(curves: Mapping[str, tuple], title: str, xlabel: str, ylabel: st
 
 def show_table(rows: Mapping[str, list[float]], title: str, ylabel: str) -> Figure:
     """One dot for each seed and a bar for their mean, for each named variant: is the difference larger than the noise?"""
-    figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(max(6, 1.2 * len(rows)), 3.4), layout="constrained")
     for place, values in enumerate(rows.values()):
         ax.bar(place, np.mean(values), color="lightsteelblue", edgecolor="black", width=0.6)
         ax.plot([place] * len(values), values, "ko", markersize=5)
         ax.annotate(f"{np.mean(values):.3f}", (place, 0.02), ha="center")
-    ax.set_xticks(range(len(rows)), list(rows))
+    ax.set_xticks(range(len(rows)), [textwrap.fill(name, 12, break_long_words=False) for name in rows])
     ax.set(title=title, ylabel=ylabel, ylim=(0, 1))
     means = ", ".join(f"{name} {np.mean(values):.3f}" for name, values in rows.items())
     return set_alt(figure, f"{title}. Mean {ylabel}: {means}. One dot for each seed.")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -43,3 +45,11 @@ def test_a_table_shows_every_seed():
     figure = yolo.show_table({"with": [0.5, 0.6], "without": [0.1, 0.2]}, "title", "AP")
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 4
     assert "with 0.550, without 0.150" in get_alt(figure)
+
+
+def test_long_names_of_a_table_are_broken_so_that_they_stand_beside_each_other():
+    rows = {"fine map starts small": [0.5], "all of it": [0.6], "task on one map, 4 strides": [0.4], "x": [0.1], "y": [0.1], "z": [0.2]}
+    figure = yolo.show_table(rows, "title", "AP")
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))

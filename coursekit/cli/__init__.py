@@ -2,10 +2,10 @@
 
 import typer
 
-from . import course, data, engine, evaluate, predict
+from . import course, data, engine, evaluate, export, predict
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Pixels to Boxes: the course's command.")
-for module in (course, engine, predict, evaluate):
+for module in (course, engine, predict, export, evaluate):
     module.register(app)
 app.add_typer(data.app, name="data")
 

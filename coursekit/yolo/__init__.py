@@ -2,6 +2,7 @@
 
 from .assign import Assignment, assign, assign_by_centre
 from .decode import detections, soft_nms
+from .export import export_onnx
 from .fuse import fuse
 from .loss import complete_iou, detection_loss
 from .model import SIZES, STRIDES, YOLO, Raw
@@ -23,6 +24,7 @@ __all__ = [
     "complete_iou",
     "detection_loss",
     "detections",
+    "export_onnx",
     "fuse",
     "load",
     "load_shipped",

@@ -62,19 +62,21 @@ def detections(raw, confidence: float = 0.25, iou: float = 0.6, limit: int = 100
 
     Boxes are in pixels of the network's input and not clipped. A cell may speak for more than one class.
     """
-    found = []
-    for boxes, scores in zip(*decode(raw), strict=True):
-        cell, label = (scores > confidence).nonzero(as_tuple=True)
-        score = scores[cell, label]
-        first = score.argsort(descending=True, stable=True)[:2000]  # suppression compares all pairs: keep that bounded
-        boxes, score, label = boxes[cell[first]], score[first], label[first]
-        if soft:
-            score, keep = soft_nms(boxes, score, label, floor=confidence)
-        else:
-            keep = fast_batched_nms(boxes, score, label, iou)  # one class never suppresses another
-        keep = keep[:limit]
-        found.append(Detections(boxes[keep], score[keep], label[keep]))
-    return found
+    return [choose(boxes, scores, confidence, iou, limit, soft) for boxes, scores in zip(*decode(raw), strict=True)]
+
+
+def choose(boxes: Tensor, scores: Tensor, confidence: float, iou: float, limit: int, soft: bool = False) -> Detections:
+    """`detections` of one image: boxes (A, 4), scores (A, C)."""
+    cell, label = (scores > confidence).nonzero(as_tuple=True)
+    score = scores[cell, label]
+    first = score.argsort(descending=True, stable=True)[:2000]  # suppression compares all pairs: keep that bounded
+    boxes, score, label = boxes[cell[first]], score[first], label[first]
+    if soft:
+        score, keep = soft_nms(boxes, score, label, floor=confidence)
+    else:
+        keep = fast_batched_nms(boxes, score, label, iou)  # one class never suppresses another
+    keep = keep[:limit]
+    return Detections(boxes[keep], score[keep], label[keep])
 
 
 def soft_nms(boxes: Tensor, scores: Tensor, labels: Tensor, sigma: float = 0.5, floor: float = 0.001) -> tuple[Tensor, Tensor]:

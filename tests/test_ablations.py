@@ -53,7 +53,8 @@ def test_what_was_finished_is_not_done_again(ablations, monkeypatch):
         if len(done) == 3:
             raise KeyboardInterrupt
         numbers = dict.fromkeys(("AP", "AP50", "APs", "APm", "APl"), 0.5)
-        return [{"on": arguments.on, "epochs": arguments.epochs, "seed": seed, "variant": variant, "answers": {}} | numbers]
+        key = {"on": arguments.on, "epochs": arguments.epochs, "decay": arguments.decay, "seed": seed, "variant": variant}
+        return [key | {"answers": {}} | numbers]
 
     monkeypatch.setattr(ablations, "one_run", pretend)
     monkeypatch.setattr(sys, "argv", ["ablations.py", "--seeds", "0", "1", "--variants", "all of it", "by centre"])

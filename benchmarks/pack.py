@@ -1,0 +1,49 @@
+"""What notebook 19 shows of the benchmarks' figures, taken from benchmarks/results/ into data/measured.json, which the wheel holds.
+
+    python benchmarks/pack.py
+
+Run it after `bccd.py` and `ablations.py`, and commit what changes. A test holds the two equal.
+"""
+
+import json
+from pathlib import Path
+
+from coursekit.files import write_json
+
+RESULTS = Path(__file__).parent / "results"
+PACKED = Path(__file__).parent.parent / "data" / "measured.json"
+PARTS = ("all of it", "no average", "slow average", "no mosaic", "small start", "by centre")
+MAPS = ("all of it", "fine map starts small", "by centre, 4 strides", "task on one map, 4 strides")
+
+
+def of_ablations(rows: list[dict], on: str, variants: tuple[str, ...], decay: float) -> dict:
+    """AP of each seed for each variant that was measured, and how many objects each map answered for (strides 8, 16, 32, none)."""
+    mine = [row for row in rows if (row["on"], row["decay"]) == (on, decay)]
+    ap, answers = {}, {}
+    for variant in variants:
+        of_it = [row for row in mine if row["variant"] == variant]
+        if of_it:
+            ap[variant] = [row["AP"] for row in of_it]
+            answers[variant] = [
+                sum(numbers) for numbers in zip(*(counts for row in of_it for counts in row["answers"].values()), strict=True)
+            ]
+    return {"epochs": mine[0]["epochs"] if mine else 0, "AP": ap, "answers": answers}
+
+
+def of_blood_cells(rows: list[dict]) -> dict:
+    """AP and AP50 of each seed."""
+    return {name: [row[name] for row in rows] for name in ("seed", "AP", "AP50")}
+
+
+def packed() -> dict:
+    """All that goes into the file."""
+    rows = json.loads((RESULTS / "ablations.json").read_text())["rows"]
+    return {
+        "blood cells": of_blood_cells(json.loads((RESULTS / "bccd.json").read_text())["rows"]),
+        "ablations": {"scenes": of_ablations(rows, "scenes", PARTS, 0.98), "blood cells": of_ablations(rows, "bccd", PARTS, 0.999)},
+        "maps": of_ablations(rows, "scenes", MAPS, 0.999),  # all of these with the slow average
+    }
+
+
+if __name__ == "__main__":
+    write_json(PACKED, packed())

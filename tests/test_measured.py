@@ -1,0 +1,33 @@
+"""What the notebook shows of the benchmarks is what the benchmarks wrote."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from coursekit.resources import resource
+
+PACK = Path(__file__).parent.parent / "benchmarks" / "pack.py"
+
+
+@pytest.fixture
+def pack():
+    spec = importlib.util.spec_from_file_location("pack", PACK)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_packed_figures_are_those_of_the_results(pack):
+    assert json.loads(resource("measured.json").read_text()) == pack.packed(), "run python benchmarks/pack.py"
+
+
+def test_seeds_and_maps_are_gathered_by_variant(pack):
+    def row(variant, ap, small, large, on="scenes", decay=0.9):
+        return {"on": on, "decay": decay, "epochs": 3, "variant": variant, "AP": ap, "answers": {"small": small, "large": large}}
+
+    rows = [row("a", 0.5, [1, 0, 0, 2], [0, 4, 0, 0]), row("b", 0.1, [0] * 4, [0] * 4), row("a", 0.7, [1, 0, 0, 0], [0, 0, 3, 0])]
+    others = [row("a", 0.9, [9] * 4, [9] * 4, on="bccd"), row("a", 0.9, [9] * 4, [9] * 4, decay=0.8)]
+    gathered = pack.of_ablations([*rows, *others], "scenes", ("a", "c"), 0.9)
+    assert gathered == {"epochs": 3, "AP": {"a": [0.5, 0.7]}, "answers": {"a": [2, 4, 3, 2]}}

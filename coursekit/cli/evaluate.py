@@ -35,6 +35,12 @@ def evaluate(
         bool | None, typer.Option("--plus-one/--no-plus-one", help="Right and bottom pixel belong to the box. Default: in folders.")
     ] = None,
     detection_areas: Annotated[bool, typer.Option("--detection-areas", help="COCO: use the detections' own area.")] = False,
+    interval: Annotated[
+        bool, typer.Option("--interval", help="COCO: 95 % intervals of AP, AP50, AP75 by drawing the images again.")
+    ] = False,
+    draws: Annotated[int, typer.Option(min=2, help="How often, for --interval.")] = 1000,
+    errors: Annotated[bool, typer.Option("--errors", help="COCO: why AP50 was lost, counted, and what each reason costs.")] = False,
+    pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO: curves, confusion matrix and errors as pictures.")] = None,
 ) -> None:
     """AP of detections against ground truth, to the last bit as pycocotools counts it (or as Pascal VOC does)."""
     from ..files import write_json
@@ -42,15 +48,65 @@ def evaluate(
     from ..metrics.report import report
     from ..metrics.voc import voc_evaluate
 
+    if protocol != "coco" and (interval or errors or pictures):
+        raise ValueError(f"--interval, --errors and --pictures go with --protocol coco, got {protocol}")
     inputs = _read(truth, detections, box_format, names, inclusive, detection_areas)
     result = evaluate_inputs(inputs) if protocol == "coco" else voc_evaluate(inputs, protocol, iou)
     for note in result.notes:
         typer.secho(f"note: {note}", fg="yellow", err=True)
     numbers = report(result)
     _print_tables(numbers, inputs, per_class)
+    if interval:
+        numbers["intervals"] = print_intervals(result, draws)
+    if errors:
+        numbers["errors"] = print_errors(result)
+    if pictures is not None:
+        from ..plots.metrics import save_pictures
+
+        save_pictures(pictures, result)
+        typer.echo(f"pictures: {pictures}")
     if output is not None:
         write_json(output, numbers)
         typer.echo(f"written to {output}")
+
+
+def print_intervals(result, draws: int = 1000, names: tuple[str, ...] = ("AP", "AP50", "AP75")) -> dict:
+    """Say how far each number can be trusted; the same for JSON (null where it is undefined)."""
+    from ..metrics.bootstrap import bootstrap
+
+    images = len(result.inputs.images)
+    if images < 2:
+        raise ValueError(f"--interval needs at least 2 images to draw from, got {images}")
+    intervals = bootstrap(result, names, draws)
+    typer.echo("  ".join(f"{name} {value}" for name, value in intervals.items()) + f"  (95 %, {draws} draws of {images} images)")
+    ends = {name: [None if end != end else end for end in (value.low, value.high)] for name, value in intervals.items()}
+    return {"level": 0.95, "draws": draws, **{name: {"low": low, "high": high} for name, (low, high) in ends.items()}}
+
+
+def print_errors(result) -> dict:
+    """Say why AP50 was lost, the dearest reason first; the same for JSON."""
+    from ..metrics.errors import analyse_errors
+
+    report = analyse_errors(result)
+    dearest = sorted(report.cost, key=report.cost.get, reverse=True)
+    if report.ap >= 0:
+        parts = [f"{name} +{report.cost[name]:.3f} ({report.count[name]})" for name in dearest]
+        typer.echo(f"AP50 {report.ap:.3f}; mended alone would add: {', '.join(parts)}")
+    return {name: {"count": report.count[name], "cost": report.cost[name]} for name in dearest}
+
+
+def print_voc(targets: list[dict], found: list, dataset) -> dict:
+    """Say Pascal VOC's mAP at IoU 0.5, 2007 and 2010; what a folder's files mark as difficult need not be found."""
+    from ..metrics.inputs import from_samples
+    from ..metrics.voc import PROTOCOLS, voc_evaluate
+
+    records = getattr(getattr(dataset, "annotations", None), "images", None)
+    if records is not None:
+        targets = [target | {"difficult": record.difficult} for target, record in zip(targets, records, strict=True)]
+    inputs = from_samples(targets, found, dataset.classes)
+    values = {protocol: voc_evaluate(inputs, protocol).mAP for protocol in PROTOCOLS}
+    typer.echo("  ".join(f"{name} mAP {value:.3f}" for name, value in values.items()) + f"  ({inputs.truths.difficult.sum()} difficult)")
+    return {name: None if value != value else value for name, value in values.items()}
 
 
 def _read(truth: Path, detections: Path, box_format: str, names: Path | None, inclusive: bool | None, detection_areas: bool):

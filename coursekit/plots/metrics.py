@@ -1,14 +1,17 @@
 """Pictures of how good a detector is and why not better. Used in notebook 20_map and by the command line."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from coursekit.metrics.curves import ConfidenceCurves, PRCurve
-from coursekit.metrics.errors import ErrorReport
+from coursekit.files import write_atomically
+from coursekit.metrics.curves import ConfidenceCurves, PRCurve, confidence_curves, confusion_matrix, pr_curves
+from coursekit.metrics.detection import CocoResult
+from coursekit.metrics.errors import ErrorReport, analyse_errors
 from coursekit.metrics.match_table import Row
 from coursekit.metrics.steps import envelope
 from coursekit.plots.images import COLOURS, LINES, set_alt
@@ -140,6 +143,44 @@ def show_confidence_curves(curves: ConfidenceCurves, title: str = "What a confid
         ax.legend(fontsize=8, loc="lower right")
     ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="confidence threshold", ylabel="mean over classes", title=title)
     return set_alt(figure, f"{title}: the mean F1 over {len(curves.names)} classes is highest, {value:.2f}, at confidence {best:.2f}.")
+
+
+def show_by_confidence(curves: ConfidenceCurves, what: str, title: str = "") -> Figure:
+    """One of "precision", "recall" and "f1" by confidence threshold: a line a class, the mean thick. F1: with where the mean is highest."""
+    figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    values, name = getattr(curves, what), "F1" if what == "f1" else what
+    for k, label in enumerate(curves.names):
+        ax.plot(curves.confidence, values[k], linewidth=1.2, label=label, color=COLOURS[k % 7], linestyle=LINES[(k // 7 + k) % 4])
+    words = f"{name} of {len(curves.names)} classes by confidence, IoU 0.5"
+    if len(curves.names):
+        mean = values.mean(axis=0)
+        at = mean.argmax() if what == "f1" else len(mean) // 4
+        ax.plot(curves.confidence, mean, color="black", linewidth=3, label=f"mean, {mean[at]:.2f} at {curves.confidence[at]:.2f}")
+        ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+        words += f"; the mean is {mean[at]:.2f} at {curves.confidence[at]:.2f}{', its highest' if what == 'f1' else ''}"
+    ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="confidence threshold", ylabel=name, title=title or f"{name} by confidence, IoU 0.5")
+    return set_alt(figure, f"{words}.")
+
+
+def save_confidence_and_errors(folder: Path, result: CocoResult) -> ErrorReport:
+    """`p_curve.png`, `r_curve.png`, `f1_curve.png` by confidence, and `errors.png`: why AP50 was lost."""
+    curves, report = confidence_curves(result), analyse_errors(result)
+    for letter, what in (("p", "precision"), ("r", "recall"), ("f1", "f1")):
+        _save(show_by_confidence(curves, what), Path(folder) / f"{letter}_curve.png")
+    _save(show_errors(report), Path(folder) / "errors.png")
+    return report
+
+
+def save_pictures(folder: Path, result: CocoResult) -> None:
+    """Those, `pr_curve.png` and `confusion_matrix.png`."""
+    save_confidence_and_errors(folder, result)
+    _save(show_pr_curves(pr_curves(result)), Path(folder) / "pr_curve.png")
+    _save(show_confusion(confusion_matrix(result.inputs), result.inputs.names), Path(folder) / "confusion_matrix.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110, format="png"))
+    plt.close(figure)
 
 
 def show_errors(report: ErrorReport, title: str = "Why AP50 was lost") -> Figure:

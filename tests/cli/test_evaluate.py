@@ -1,11 +1,16 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from coursekit.cli import app, main
+from coursekit.cli.evaluate import print_voc
+from coursekit.data.records import ImageRecord
+from coursekit.metrics.bootstrap import bootstrap
 from coursekit.metrics.detection import coco_evaluate
 
 
@@ -62,6 +67,52 @@ def test_voc_protocols(files, tmp_path):
     assert run(*files, "--protocol", "voc2010", "--iou", 0.8, "--json", out).exit_code == 0
     written = json.loads(out.read_text())
     assert (written["mAP"], written["per_class"][1]["AP"]) == (0.0, None)  # NaN is no JSON
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Three images: found, found under another name, missed."""
+    images = [{"id": n} for n in (1, 2, 3)]
+    categories = [{"id": 1, "name": "sign"}, {"id": 2, "name": "car"}]
+    box = {"category_id": 1, "bbox": [0, 0, 40, 40], "area": 1600, "iscrowd": 0}
+    truth = {"images": images, "categories": categories, "annotations": [{"id": n, "image_id": n, **box} for n in (1, 2, 3)]}
+    found = [{"image_id": n, "category_id": n, "bbox": [0, 0, 40, 40], "score": 0.9} for n in (1, 2)]
+    paths = tmp_path / "gt.json", tmp_path / "dt.json"
+    for path, data in zip(paths, (truth, found), strict=True):
+        path.write_text(json.dumps(data), encoding="utf-8")
+    return paths
+
+
+def test_intervals_errors_and_pictures(several, tmp_path):
+    out, folder = tmp_path / "out.json", tmp_path / "pictures"
+    result = run(*several, "--interval", "--draws", 50, "--errors", "--pictures", folder, "--json", out)
+    assert result.exit_code == 0, result.output
+    written = json.loads(out.read_text(encoding="utf-8"))
+    expected = bootstrap(coco_evaluate(*(json.loads(path.read_text()) for path in several)), ["AP"], 50)["AP"]
+    assert written["intervals"] == written["intervals"] | {"level": 0.95, "draws": 50, "AP": {"low": expected.low, "high": expected.high}}
+    assert expected.low < written["AP"] < expected.high
+    assert f"AP {expected}" in result.output
+    assert written["errors"]["classification"]["count"] == 1
+    assert written["errors"]["missed"]["count"] == 1
+    assert "classification +" in result.output
+    assert {path.name for path in folder.iterdir()} >= {"errors.png", "pr_curve.png", "confusion_matrix.png"}
+
+
+def test_what_goes_with_coco_only_and_needs_images(files, monkeypatch, capsys):
+    assert "go with --protocol coco, got voc2007" in failure(monkeypatch, capsys, *files, "--interval", "--protocol", "voc2007")
+    assert "--interval needs at least 2 images to draw from, got 1" in failure(monkeypatch, capsys, *files, "--interval")
+
+
+def test_voc_of_a_data_folder_need_not_find_what_is_difficult(capsys):
+    """As `coursekit val --voc`: one box is found, a second one is missed, and difficult or not."""
+    boxes = np.array([[0.0, 0, 40, 40], [100, 100, 140, 140]])
+    target = {"boxes": boxes, "labels": [0, 0]}
+    said = {"boxes": boxes[:1], "labels": [0], "scores": [0.9]}
+    record = ImageRecord("a.jpg", 1, 200, 200, boxes, [0, 0], difficult=[0, 1])
+    folder = SimpleNamespace(classes=("sign",), annotations=SimpleNamespace(images=[record]))
+    assert print_voc([target], [said], folder) == {"voc2007": 1.0, "voc2010": 1.0}
+    assert print_voc([target], [said], SimpleNamespace(classes=("sign",))) == {"voc2007": pytest.approx(6 / 11), "voc2010": 0.5}
+    assert "voc2007 mAP 1.000  voc2010 mAP 1.000  (1 difficult)" in capsys.readouterr().out
 
 
 def test_an_old_file_survives_a_failed_run(files, tmp_path):

@@ -43,6 +43,28 @@ def test_every_picture_has_a_title_axes_names_and_words(result):
         figure.canvas.draw()
 
 
+@pytest.mark.parametrize("what", ["precision", "recall", "f1"])
+def test_a_line_a_class_and_the_mean_by_confidence(result, what):
+    curves = confidence_curves(result)
+    figure = pictures.show_by_confidence(curves, what)
+    assert len(figure.axes[0].lines) == len(curves.names) + 1
+    best, value = curves.best
+    assert what != "f1" or f"the mean is {value:.2f} at {best:.2f}, its highest" in get_alt(figure)
+    assert figure.axes[0].get_ylabel().lower() == what
+
+
+def test_pictures_of_an_evaluation(result, tmp_path):
+    report = pictures.save_confidence_and_errors(tmp_path / "run", result)
+    assert report.count == analyse_errors(result).count
+    four = {"p_curve.png", "r_curve.png", "f1_curve.png", "errors.png"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == four
+    pictures.save_pictures(tmp_path / "all", result)
+    written = list((tmp_path / "all").iterdir())
+    assert {path.name for path in written} == four | {"pr_curve.png", "confusion_matrix.png"}
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in written)
+    assert not matplotlib.pyplot.get_fignums()
+
+
 def test_the_words_hold_the_numbers(result):
     report = analyse_errors(result)
     assert f"{report.ap:.3f}" in get_alt(pictures.show_errors(report))

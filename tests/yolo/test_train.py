@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from coursekit.training.device import OutOfMemory
 from coursekit.training.loop import NonFiniteLoss
 from coursekit.yolo import TrainSettings, load, new_run, prepare, resume, train, validate
 from coursekit.yolo.settings import choose_epochs
@@ -111,44 +112,96 @@ def test_what_a_run_folder_holds_and_that_its_weights_are_the_averaged_ones(sett
 
 
 KILLED = """
-import sys
+import os, signal, sys
 import torch
 sys.path.insert(0, sys.argv[2])
 from test_train import Squares, TrainSettings, new_run, prepare, train
-settings = TrainSettings("squares", model="n", imgsz=64, epochs=20, batch=4, precision="float32", threads=1, device="cpu",
+from coursekit.training import checkpoint, loop
+when, precision, threads = sys.argv[3], sys.argv[4], int(sys.argv[5])
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+steps, writes, save = [], [], torch.save
+
+def half_written(state, path):
+    writes.append(path)
+    if len(writes) == 9:  # of a few files for each epoch
+        with open(path, "wb") as file:
+            file.write(b"half")
+        die()
+    save(state, path)
+
+def tick():
+    steps.append(1)
+    if when == "within an epoch" and len(steps) == 8:  # of 2 an epoch; what is known of the 7th is on the disk
+        die()
+
+if when == "while a file is written":
+    torch.save = half_written
+if when == "within an epoch":
+    loop.SAVE_EVERY = 0.0  # each step
+settings = TrainSettings("squares", model="n", imgsz=64, epochs=20, batch=4, precision=precision, threads=threads, device="cpu",
                          project=sys.argv[1], val_split="none", val_every=3)
 prepared = prepare(settings, Squares())
-train(prepared, new_run(prepared), told=lambda row: print(row["epoch"], flush=True))
+train(prepared, new_run(prepared), tick, told=lambda row: print(row["epoch"], flush=True))
 """
 
 
 @pytest.mark.full
-def test_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_path, settings):
-    settings = TrainSettings(
-        "squares",
-        model="n",
-        imgsz=64,
-        epochs=20,
-        batch=4,
-        precision="float32",
-        threads=1,
-        device="cpu",
-        project=str(tmp_path),
-        val_split="none",
-    )
-    script = [sys.executable, "-c", KILLED, str(tmp_path), os.path.dirname(__file__)]
+@pytest.mark.parametrize(
+    ("when", "precision", "threads"),
+    [
+        ("somewhere", "float32", 1),
+        ("somewhere", "bfloat16", 2),
+        ("while a file is written", "float32", 1),
+        ("within an epoch", "float32", 1),
+        ("within an epoch", "bfloat16", 2),
+    ],
+)
+def test_killed_at_any_moment_and_resumed_ends_with_the_same_weights(tmp_path, settings, when, precision, threads):
+    settings = replace(settings, epochs=20, project=str(tmp_path), val_split="none", precision=precision, threads=threads)
+    script = [sys.executable, "-c", KILLED, str(tmp_path), os.path.dirname(__file__), when, precision, str(threads)]
     child = subprocess.Popen(script, stdout=subprocess.PIPE, text=True)
-    for _ in range(3):
-        child.stdout.readline()
-    time.sleep(0.15)  # somewhere within a step, or a write
-    child.send_signal(signal.SIGKILL)
-    child.wait(timeout=20)
+    if when == "somewhere":
+        for _ in range(3):
+            child.stdout.readline()
+        time.sleep(0.15)  # within a step, or a write
+        child.send_signal(signal.SIGKILL)
+    child.wait(timeout=120)
+    assert child.returncode == -signal.SIGKILL
     resumed, run = resume(tmp_path / "train", Squares())
-    assert 3 <= resumed.state.epoch < 20
+    assert 2 <= resumed.state.epoch < 20
+    assert (resumed.state.done > 0) == (when == "within an epoch")
     train(resumed, run)
     prepared = prepare(settings, Squares())
     train(prepared, new_run(prepared))
     assert_same_weights(prepared.state.ema.model, resumed.state.ema.model)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_out_of_memory_says_what_to_lower(settings, monkeypatch, error):
+    def full(raw, truth, **_):
+        raise error
+
+    monkeypatch.setattr(sys.modules["coursekit.yolo.train"], "detection_loss", full)
+    prepared = prepare(replace(settings, val_split="none"), Squares())
+    with pytest.raises(OutOfMemory, match="batch 4, imgsz 64 and model n; lower --batch first, then --imgsz, then --model"):
+        train(prepared, new_run(prepared))
+
+
+def test_other_errors_are_not_taken_for_memory(settings, monkeypatch):
+    def wrong(raw, truth, **_):
+        raise RuntimeError("sizes do not match")
+
+    monkeypatch.setattr(sys.modules["coursekit.yolo.train"], "detection_loss", wrong)
+    prepared = prepare(replace(settings, val_split="none"), Squares())
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        train(prepared, new_run(prepared))
 
 
 def test_a_loss_that_is_no_number_stops_and_shows_its_parts(settings, monkeypatch):

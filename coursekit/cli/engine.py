@@ -99,12 +99,15 @@ def val(
     overlap: Annotated[int | None, Option(help="Pixels that windows share; by default a quarter of the tile.")] = None,
     whole: Annotated[bool, Option("--whole", help="With windows: the whole picture, too, for what is larger.")] = False,
     device: Annotated[str, Option(help="auto, cpu, cuda, mps.")] = "auto",
-    json: Annotated[Path | None, Option(help="Write the twelve numbers to this file.")] = None,
+    interval: Annotated[bool, Option("--interval", help="95 % intervals of AP, AP50, AP75 by drawing the images again.")] = False,
+    voc: Annotated[bool, Option("--voc", help="Pascal VOC's mAP too, of 2007 and 2010.")] = False,
+    json: Annotated[Path | None, Option(help="Write the numbers to this file.")] = None,
 ) -> None:
-    """Measure a detector: the twelve COCO numbers, a table of the classes, and pictures beside the run."""
+    """Measure a detector: the twelve COCO numbers, a table of the classes, why AP50 was lost, and pictures beside the run."""
     from ..files import write_json
     from ..training.device import choose_device, choose_threads
     from ..yolo.val import validate
+    from .evaluate import print_errors, print_intervals, print_voc
 
     folder, weights = _find_weights(weights, project, name)
     model = _load(weights, choose_device(device), choose_threads())
@@ -114,9 +117,12 @@ def val(
     for row in validation.result.per_class:
         typer.echo(f"{row['name']:>16}  truths {row['truths']:5d}  AP {row['AP']:.3f}  AP50 {row['AP50']:.3f}")
     typer.echo("  ".join(f"{key} {value:.3f}" for key, value in validation.summary.items()))
+    more = {"errors": print_errors(validation.result)}
+    more |= {"intervals": print_intervals(validation.result)} if interval else {}
+    more |= {"voc": print_voc(validation.targets, validation.found, dataset)} if voc else {}
     if json is not None:
         how = {"weights": str(weights), "split": split, "images": len(dataset)} | ({"tile": tile} if tile else {})
-        write_json(json, {**validation.summary, **how})
+        write_json(json, {**validation.summary, **more, **how})
     if folder is not None:
         _draw_validation(folder, dataset, validation, model)
         typer.echo(f"pictures: {folder}")
@@ -178,10 +184,10 @@ def _open(data: str, split: str):
 def _load(weights: Path, device: str, threads: int):
     import torch
 
-    from ..yolo.predict import load
+    from ..yolo import fuse, load
 
     torch.set_num_threads(threads)
-    return load(weights, device)
+    return fuse(load(weights, device))  # only used from here on
 
 
 def _say_windows(model, tile: int | None, overlap: int | None, whole: bool) -> int:
@@ -218,6 +224,7 @@ def _draw_validation_of(folder: Path, prepared) -> None:
 def _draw_validation(folder: Path, dataset, validation, model) -> None:
     from ..metrics.curves import confusion_matrix
     from ..plots import run as plots
+    from ..plots.metrics import save_confidence_and_errors
     from ..training.run import Run
     from ..yolo.val import curves
 
@@ -225,5 +232,6 @@ def _draw_validation(folder: Path, dataset, validation, model) -> None:
     content = {"curves": curves(validation.result, model.classes), "confusion": counts.tolist(), "classes": list(model.classes)}
     Run(folder).write_json("curves.json", content | {"summary": validation.summary})
     plots.draw_curves(folder)
+    save_confidence_and_errors(folder, validation.result)
     plots.draw_confusion(folder)
     plots.draw_val_batch(folder, dataset, validation.found, model.classes)

@@ -48,26 +48,6 @@ def pr_figure(curves: dict) -> Figure:
     return set_alt(figure, "Precision over recall; AP50 of " + ", ".join(f"{n} {c['AP50']:.3f}" for n, c in curves["classes"].items()))
 
 
-def f1_figure(curves: dict) -> Figure:
-    """F1 over the confidence threshold at IoU 0.5: where to put the threshold."""
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axes = figure.add_subplot(title="F1 at IoU 0.5", xlabel="confidence threshold", ylabel="F1", xlim=(0, 1), ylim=(0, 1.05))
-    recall, best = np.array(curves["recall"]), []
-    for name, curve in curves["classes"].items():
-        precision, confidence = np.array(curve["precision"]), np.array(curve["confidence"])
-        reached = precision > 0
-        if not reached.any():
-            continue
-        f1 = 2 * precision[reached] * recall[reached] / (precision[reached] + recall[reached])
-        top = f1.argmax()
-        axes.plot(confidence[reached], f1, label=f"{name} {f1[top]:.2f} at {confidence[reached][top]:.2f}")
-        best.append(f"{name} {f1[top]:.2f} at {confidence[reached][top]:.2f}")
-    axes.grid(alpha=0.3)
-    if best:
-        axes.legend(fontsize=8, title="best F1")
-    return set_alt(figure, "F1 over the confidence threshold; best " + (", ".join(best) or "of no class"))
-
-
 def confusion_figure(counts, classes) -> Figure:
     """Counts (C+1, C+1), rows predicted, columns true; shaded by the share of each column."""
     counts = np.asarray(counts)
@@ -103,10 +83,9 @@ def draw_results(folder: Path) -> None:
 
 
 def draw_curves(folder: Path) -> None:
-    """``pr_curve.png`` and ``f1_curve.png`` from ``curves.json``."""
+    """``pr_curve.png`` from ``curves.json``."""
     curves = json.loads((Path(folder) / "curves.json").read_text(encoding="utf-8"))["curves"]
     pr_figure(curves).savefig(Path(folder) / "pr_curve.png", dpi=110)
-    f1_figure(curves).savefig(Path(folder) / "f1_curve.png", dpi=110)
 
 
 def draw_confusion(folder: Path) -> None:

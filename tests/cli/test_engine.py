@@ -39,7 +39,10 @@ def test_a_run_folder_holds_what_people_look_for(project):
     assert names >= {"args.yaml", "results.csv", "results.png", "curves.json", "weights/best.pt", "weights/last.pt", "checkpoint.pt"}
     assert names >= {
         "pr_curve.png",
+        "p_curve.png",
+        "r_curve.png",
         "f1_curve.png",
+        "errors.png",
         "confusion_matrix.png",
         "train_batch0.jpg",
         "val_batch0_labels.jpg",
@@ -48,11 +51,15 @@ def test_a_run_folder_holds_what_people_look_for(project):
 
 
 def test_val_writes_the_twelve_numbers(project, tmp_path):
-    result = coursekit("val", "--project", project, "--split", "val", "--json", tmp_path / "new" / "val.json")
+    result = coursekit("val", "--project", project, "--split", "val", "--interval", "--voc", "--json", tmp_path / "new" / "val.json")
     assert result.exit_code == 0, result.output
     numbers = json.loads((tmp_path / "new" / "val.json").read_text())
     twelve = {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}
-    assert set(numbers) == twelve | {"weights", "split", "images"}
+    assert set(numbers) == twelve | {"weights", "split", "images", "errors", "intervals", "voc"}
+    assert set(numbers["errors"]) == {"classification", "localisation", "both", "duplicate", "background", "missed"}
+    assert {"AP", "AP50", "AP75"} <= set(numbers["intervals"])
+    assert "1000 draws of 2 images" in result.output
+    assert set(numbers["voc"]) == {"voc2007", "voc2010"}
     assert (numbers["split"], numbers["images"]) == ("val", 2)
     assert all(-1 <= numbers[name] <= 1 for name in twelve)
 

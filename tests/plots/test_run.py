@@ -40,12 +40,6 @@ def test_pr_curve_leaves_out_classes_without_truth():
     assert "cell 0.500" in get_alt(figure)
 
 
-def test_best_f1_by_hand():
-    figure = plots.f1_figure(CURVES)
-    assert "cell 0.50 at 0.40" in get_alt(figure)  # at recall .5 and precision .5; at recall 0 F1 is 0
-    assert "absent" not in get_alt(figure)
-
-
 def test_confusion_counts_what_is_right():
     figure = plots.confusion_figure([[3, 1, 2], [0, 4, 0], [1, 0, 0]], ["a", "b"])
     assert "7 of 9 objects" in get_alt(figure)
@@ -56,7 +50,7 @@ def test_pictures_from_the_json_of_a_run(tmp_path):
     (tmp_path / "curves.json").write_text(json.dumps({"curves": CURVES, "confusion": [[1, 0], [0, 0]], "classes": ["cell"]}))
     plots.draw_curves(tmp_path)
     plots.draw_confusion(tmp_path)
-    assert {path.name for path in tmp_path.glob("*.png")} == {"pr_curve.png", "f1_curve.png", "confusion_matrix.png"}
+    assert {path.name for path in tmp_path.glob("*.png")} == {"pr_curve.png", "confusion_matrix.png"}
 
 
 @pytest.mark.parametrize("boxes", [torch.zeros(0, 4), torch.tensor([[1.0, 1, 20, 20]])], ids=["none", "one"])

@@ -20,7 +20,10 @@ def train(
     split: Annotated[str, Option(help="What to train on, such as train or trainval.")] = "train",
     val_split: Annotated[str, Option(help="What to measure on meanwhile: a split, none, or auto.")] = "auto",
     model: Annotated[str, Option(help="n, s or m.")] = "n",
-    weights: Annotated[str, Option(help="Weights file to start from.")] = "",
+    weights: Annotated[str, Option(help="Weights file to start from, or signs_n; other classes are fine.")] = "",
+    start: Annotated[
+        str, Option(help="scratch, finetune, frozen (the backbone stays as it is), or auto: finetune with --weights.")
+    ] = "auto",
     imgsz: Annotated[int, Option(help="Longer side of the network's input, pixels.")] = 320,
     tile: Annotated[int, Option(help="Small objects in large images: train on crops of this side, in their pixels; 0: whole.")] = 0,
     epochs: Annotated[int, Option(help="0: about 23,000 pictures seen in all.")] = 0,
@@ -69,6 +72,11 @@ def _train(context: typer.Context, project: str, name: str, resume: bool) -> Non
     else:
         chosen = {key: value for key, value in context.params.items() if key in engine.TrainSettings.names()}
         prepared = engine.prepare(engine.TrainSettings(**chosen))
+        size = prepared.settings.model
+        if given.get("model", size) != size:
+            raise ValueError(
+                f"--model {given['model']} contradicts --weights {prepared.settings.weights}, which is of size {size}; leave it out"
+            )
         run = engine.new_run(prepared)
     if main:
         _print_settings(prepared, run.folder)

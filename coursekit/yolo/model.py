@@ -55,6 +55,7 @@ class YOLO(nn.Module):
         self.num_classes, self.size = num_classes, size
         self.classes = tuple(f"class {label}" for label in range(num_classes))  # names and input size travel with the weights:
         self.imgsz, self.tile = 320, 0  # training sets them; tile: see `coursekit.yolo.tiles`, 0 is whole images
+        self.frozen = False  # see `freeze`
         widths, depths, neck = SIZES[size].widths, SIZES[size].depths, SIZES[size].neck
         self.backbone = Backbone(widths, depths)
         self.neck = Neck(widths[2:], neck)
@@ -72,6 +73,19 @@ class YOLO(nn.Module):
         logits, sides = self.head(self.neck(self.backbone(scaled(images, self.dtype))))
         centres, strides = cell_centres(images.shape[2:], STRIDES, device=logits.device)
         return Raw(logits, sides, centres, strides)
+
+    def freeze(self) -> None:
+        """Let the backbone be as it is: its weights get no gradient, its normalisations keep their averages, also while the rest trains."""
+        self.frozen = True
+        self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "YOLO":
+        """As torch's, but a frozen backbone stays in eval mode."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
 
     @property
     def dtype(self) -> torch.dtype:

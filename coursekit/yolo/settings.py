@@ -19,6 +19,8 @@ class TrainSettings:
         split: what to train on. val_split: what to measure after some epochs and to choose best.pt by; ``"auto"`` is ``"val"`` when
             training on ``"train"`` and there is one, ``"none"`` otherwise.
         model: ``n``, ``s`` or ``m``. weights: a weights file to start from instead of random numbers, or "".
+        start: ``scratch``, ``finetune`` (all weights learn on), ``frozen`` (the backbone stays as it is); ``auto`` is ``finetune`` where
+            there are weights. The model's size is then that of the weights. See `coursekit.yolo.finetune`.
         imgsz: longer side of the network's input in pixels; the other side follows the most common shape of the pictures.
         tile: for large images with small objects: train on crops of this side, in the images' own pixels, and look through windows of it
             when measuring and finding (the weights remember it). A crop is seen at imgsz. 0: whole images. See `coursekit.data.tiles`.
@@ -43,6 +45,7 @@ class TrainSettings:
     val_split: str = "auto"
     model: str = "n"
     weights: str = ""
+    start: str = "auto"
     imgsz: int = 320
     tile: int = 0
     tile_background: float = 0.2

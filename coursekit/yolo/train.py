@@ -20,10 +20,11 @@ from ..training.distributed import local_world_size, on_rank_0, rank, replicate,
 from ..training.ema import EMA
 from ..training.loop import State, fit
 from ..training.run import Run
+from .finetune import choose_start, start_from
 from .loss import detection_loss
 from .model import YOLO
 from .pace import STEPS, epochs_within, seconds_per_step
-from .predict import describe, input_size, load
+from .predict import describe, input_size
 from .settings import TrainSettings, choose_epochs, says_what_to_lower
 from .val import validate_together
 
@@ -78,8 +79,9 @@ def without_crowds(targets: list[dict]) -> list[dict]:
 
 def make_optimizer(model: torch.nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
     """AdamW; weight decay on the kernels of convolutions only, since a smaller bias or norm is not a simpler network."""
-    kernels = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    learns = [p for p in model.parameters() if p.requires_grad]
+    kernels = [p for p in learns if p.ndim > 1]
+    others = [p for p in learns if p.ndim <= 1]
     groups = [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)  # .99: short runs cannot wait for .999
 
@@ -142,9 +144,15 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     threads = on_rank_0(lambda: choose_threads(settings.threads)) if compute is None else compute.threads
     torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)  # the first weights
-    model = YOLO(len(dataset.classes), settings.model) if not settings.weights else load(settings.weights)
-    if tuple(dataset.classes) != model.classes and settings.weights:
-        raise ValueError(f"weights has classes {', '.join(model.classes)}, the data has {', '.join(dataset.classes)}")
+    settings = replace(settings, start=choose_start(settings.start, settings.weights))
+    if settings.weights and compute is None:
+        model, said = start_from(settings.weights, tuple(dataset.classes))
+        settings, notes = replace(settings, model=model.size), notes + said
+    else:  # a run that goes on takes its weights from its checkpoint
+        model = YOLO(len(dataset.classes), settings.model)
+    if settings.start == "frozen":
+        model.freeze()
+        notes.append("frozen: the backbone stays as it is, neck and head learn")
     model.classes, model.imgsz, model.tile = tuple(dataset.classes), settings.imgsz, settings.tile
     model = model.to(device, memory_format=torch.channels_last)
     dataset = make_samples(dataset, settings, 0.4 / local_world_size())

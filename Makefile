@@ -44,9 +44,16 @@ full: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m full
 	$(BIN)/python -m pytest -q tests/real -m "not full"
 
-# Side by side with what a user would pick instead, and our own figures again. Leave the machine alone meanwhile.
+# Side by side with what a user would pick instead: tables, and benchmarks/results/. Three to four hours; leave the machine alone meanwhile.
+# Blood cells need BCCD (`coursekit data get bccd` fetches it): make bench BCCD=folder.
+BCCD ?= ../shared/data/bccd
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/bccd.py
+	$(BIN)/python benchmarks/coco_eval.py
+	$(BIN)/python benchmarks/nms.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/train.py bccd --data $(BCCD)
+	$(BIN)/python benchmarks/train.py signs
+	$(BIN)/python benchmarks/pack.py
 
 build: $(VENV)/.dev
 	$(BIN)/coursekit build

@@ -19,15 +19,21 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
 from common import HERE, machine, ultralytics, write_results
 
 OURS = "coursekit s"
+CELLS = "coursekit s, 416"  # blood cells have no up and down and are small: nearer to their own 640 pixels, and mirrored both ways
 CPU_THREADS = os.cpu_count()
 IMGSZ = {"bccd": 320, "signs": 256}
-OPTIONS = {"bccd": [], "signs": ["--fliplr", "0"]}  # a mirrored sign is another sign; ultralytics gets fliplr=0, too
+OPTIONS = {  # of `coursekit train`, for each data set; nothing else is set
+    "bccd": {OURS: [], CELLS: ["--imgsz", "416", "--flipud", "0.5"]},
+    "signs": {OURS: ["--fliplr", "0"]},  # a mirrored sign is another sign; ultralytics gets fliplr=0, too
+}
+ONLY = {CELLS: 10}  # minutes
 
 
 def export(name: str, source: str, folder: Path) -> dict:
@@ -55,7 +61,7 @@ def export(name: str, source: str, folder: Path) -> dict:
     return json.loads((folder / "coco/annotations/instances_test.json").read_text())
 
 
-def ours(folder: Path, out: Path, imgsz: int, length: list[str], seed: int, options: list[str]) -> dict:
+def ours(folder: Path, out: Path, options: list) -> dict:
     """`coursekit train` as a user starts it, then its detections on the test split."""
     from coursekit.data.folder import FolderDataset
     from coursekit.data.formats import read_dataset
@@ -64,7 +70,7 @@ def ours(folder: Path, out: Path, imgsz: int, length: list[str], seed: int, opti
 
     project, name = folder / "ours", out.stem
     command = [sys.executable, "-m", "coursekit.cli", "train", "--data", folder / "yolo", "--split", "train", "--val-split", "none"]
-    command += ["--model", "s", "--imgsz", imgsz, "--seed", seed, "--project", project, "--name", name, *length, *options]
+    command += ["--model", "s", "--project", project, "--name", name, *options]
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([str(part) for part in command], check=True)
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -156,14 +162,15 @@ def main() -> None:
     truth, imgsz = export(arguments.name, arguments.data, folder), IMGSZ[arguments.name]
     rows = []
     for minutes in sorted(arguments.minutes, reverse=True):
-        for seed in arguments.seeds:
-            out = folder / "results" / f"ours-{minutes:g}-{seed}.json"
+        kinds = {kind: options for kind, options in OPTIONS[arguments.name].items() if ONLY.get(kind, minutes) == minutes}
+        for (kind, options), seed in product(kinds.items(), arguments.seeds):
+            out = folder / "results" / f"{kind.replace(', ', '-').replace(' ', '-')}-{minutes:g}-{seed}.json"
             if not out.is_file():
                 length = ["--minutes", minutes]
                 if arguments.same_epochs and seed != arguments.seeds[0]:
-                    length = ["--epochs", next(r["epochs"] for r in rows if r["who"] == OURS and r["minutes"] == minutes)]
-                out.write_text(json.dumps(ours(folder, out, imgsz, length, seed, OPTIONS[arguments.name])))
-            rows.append(row(OURS, minutes, seed, truth, json.loads(out.read_text())))
+                    length = ["--epochs", next(r["epochs"] for r in rows if r["who"] == kind and r["minutes"] == minutes)]
+                out.write_text(json.dumps(ours(folder, out, [*length, "--seed", seed, "--imgsz", imgsz, *options])))
+            rows.append(row(kind, minutes, seed, truth, json.loads(out.read_text())))
         for model in arguments.peers if minutes >= 2 else []:
             out = folder / "results" / f"{model}-{minutes:g}.json"
             if not out.is_file():

@@ -17,3 +17,10 @@ def main() -> None:
     except (ValueError, OSError) as error:
         typer.secho(f"coursekit: {error}", fg="red", err=True)
         raise SystemExit(2) from None
+    except (MemoryError, RuntimeError) as error:
+        from ..training.device import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        typer.secho("coursekit: memory ran out; lower --imgsz, or --tile where windows are looked through", fg="red", err=True)
+        raise SystemExit(2) from None

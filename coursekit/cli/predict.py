@@ -46,6 +46,8 @@ def predict(
     from .engine import _find_weights, _load, _say_windows
 
     _check(conf, iou, limit, every)
+    if imgsz < 0:
+        raise ValueError(f"imgsz must be at least 1 pixel, or 0 for what the weights were trained at, got {imgsz}")
     files = find_files(source)
     _, weights = _find_weights(weights, project, name)
     model = _load(weights, choose_device(device), choose_threads())

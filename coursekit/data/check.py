@@ -88,6 +88,8 @@ def check_dataset(path: str | Path, format: str | None = None) -> Report:
     problems += [problem for annotations in parts.values() for problem in annotations.problems]
     records = {record.path: record for annotations in parts.values() for record in annotations.images}
     classes = next(iter(parts.values())).classes
+    if not records:
+        problems.append(Problem(str(layout.root), "no-pictures", "not one usable picture", "left as it is"))
     problems += _pictures(layout, list(records.values()))
     problems += _shared_pictures(layout, {name: part for name, part in parts.items() if name})
     problems += [problem for record in records.values() for problem in _boxes(layout, record, classes)]

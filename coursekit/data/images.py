@@ -116,7 +116,7 @@ def load_image(path: str | Path) -> np.ndarray:
         if turn is not None:
             picture = picture.transpose(turn)
         pixels = np.asarray(_to_rgb(picture, path))
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return pixels.transpose(2, 0, 1).copy()  # always: Pillow's memory is not to be written to
 
 
 def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:

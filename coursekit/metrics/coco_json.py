@@ -10,6 +10,7 @@
 - **NaN or infinite scores and boxes, negative widths and heights**: an error that names the first one. Nothing detected: legal, AP 0.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain, repeat
@@ -195,6 +196,8 @@ def _boxes(rows: list[dict], what: str, before: int = 0) -> np.ndarray:
         boxes = [row["bbox"] for row in rows]
         if set(map(len, boxes)) <= {4}:
             return np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes)).reshape(-1, 4)
+    except OverflowError:
+        raise ValueError(f"a {what} has a side in its bbox that is too large for a number of 64 bits") from None
     except (KeyError, ValueError, TypeError):
         pass
     for number, row in enumerate(rows, start=before + 1):
@@ -212,7 +215,11 @@ def _numbers(rows: list[dict], field: str, what: str, default: float | None = No
         for number, value in enumerate(values, start=before + 1):
             if not _is_real(value):
                 raise ValueError(f"{what} number {number} must have a number as {field}, got {value!r}")
-    return np.array(values, dtype=np.float64)
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:
+        number = next(n for n, value in enumerate(values, start=before + 1) if abs(value) > sys.float_info.max)
+        raise ValueError(f"{what} number {number} has a {field} that is too large for a number of 64 bits") from None
 
 
 def _is_real(value) -> bool:

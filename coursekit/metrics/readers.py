@@ -127,7 +127,11 @@ def _read_found(path: Path, box_format: str, sizes: dict) -> list[tuple]:
 
 
 def _lines(path: Path):
-    for number, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}") from None
+    for number, text in enumerate(lines, start=1):
         if text.strip():
             yield number, text.split()
 

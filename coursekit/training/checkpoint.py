@@ -1,6 +1,5 @@
 """Writing down a training so that nothing is lost, whatever happens. Taught in notebook 05_training_loop."""
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -9,8 +8,21 @@ from ..files import write_atomically
 
 
 def save_checkpoint(path: Path, state: dict) -> None:
-    """Write ``state`` (tensors, numbers, strings, lists and dicts of them) to ``path``, atomically."""
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    """Write ``state`` (tensors, numbers, strings, lists and dicts of them) to ``path``, atomically.
+
+    Raises:
+        OSError: if the disk is full; the file that was there before is kept.
+    """
+
+    def write(temporary: Path) -> None:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # how torch says that the disk is full
+            if "inline_container" not in str(error) and "iostream" not in str(error):
+                raise
+            raise OSError(f"{path} could not be written (is the disk full?); what was there before is kept") from error
+
+    write_atomically(path, write)
 
 
 def load_checkpoint(path: Path, device="cpu") -> dict:
@@ -25,6 +37,7 @@ def load_checkpoint(path: Path, device="cpu") -> dict:
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
-        why = (str(error) or type(error).__name__).splitlines()[0][:120]
+    except Exception as error:  # bytes that are no checkpoint raise anything
+        torchs_own = isinstance(error, RuntimeError | OSError)  # the others speak of pickle's insides
+        why = str(error).splitlines()[0][:120] if torchs_own and str(error) else "it is damaged, or of another program"
         raise ValueError(f"{path} is not a checkpoint that can be read: {why}") from None

@@ -39,9 +39,12 @@ class Run:
     def create(cls, project: Path | str = "runs/detect", name: str = "train", **more) -> "Run":
         """A new folder: ``name``, or where that is taken ``name2``, ``name3`` and so on. Two runs never share one."""
         number = 1
+        try:
+            Path(project).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(f"project must be a folder, got {project}, which is a file or lies in one") from None
         while True:
             folder = Path(project) / (name if number == 1 else f"{name}{number}")
-            folder.parent.mkdir(parents=True, exist_ok=True)
             try:
                 folder.mkdir()
             except FileExistsError:

@@ -93,9 +93,13 @@ def load(path: Path | str, device="cpu") -> YOLO:
     saved = _read_safetensors(path) if path.suffix == ".safetensors" and path.is_file() else load_checkpoint(path)
     if not isinstance(saved, dict) or saved.get("kind") != "coursekit-yolo":
         raise ValueError(f"{path} holds no detector of coursekit; weights/last.pt of a run does")
-    model = YOLO(len(saved["classes"]), saved["size"])
-    model.classes, model.imgsz, model.tile = tuple(saved["classes"]), saved["imgsz"], saved.get("tile", 0)  # older files know no tiles
-    model.load_state_dict(saved["weights"])
+    try:
+        model = YOLO(len(saved["classes"]), saved["size"])
+        model.classes, model.imgsz, model.tile = tuple(saved["classes"]), saved["imgsz"], saved.get("tile", 0)  # older files know no tiles
+        model.load_state_dict(saved["weights"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        raise ValueError(f"{path} says it is a detector of coursekit, but is damaged ({why})") from None
     return model.eval().to(device, memory_format=torch.channels_last)
 
 
@@ -130,6 +134,7 @@ def _read_safetensors(path: Path) -> dict:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("model", "{}"))
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  it is no dict
-    except SafetensorError as error:
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a weights file that can be read: {error}") from None
+    facts = facts if isinstance(facts, dict) else {}
     return facts | {"weights": {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}}

@@ -1,6 +1,7 @@
 """Every setting of a training in one place, under the names people know, and what `0` and `auto` stand for."""
 
 import functools
+import math
 from dataclasses import dataclass, fields
 
 from ..data.transforms import Augment
@@ -82,26 +83,6 @@ class TrainSettings:
     def __post_init__(self):
         if self.model not in SIZES:
             raise ValueError(f"model must be one of {', '.join(SIZES)}, got {self.model!r}")
-        for name, least in {"imgsz": 32, "batch": 1, "epochs": 0, "minutes": 0, "threads": 0, "val_every": 0, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.minutes and self.epochs:
-            raise ValueError(f"give epochs or minutes, not both; got epochs {self.epochs} and minutes {self.minutes:g}")
-        shares = ("mosaic", "close_mosaic", "fliplr", "flipud", "warmup", "translate", "min_visible")
-        for name in (*shares, "brightness", "contrast", "saturation", "hue"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
-        if self.tile and self.tile < 32:
-            raise ValueError(f"tile must be 0 (whole images) or at least 32 pixels, got {self.tile}")
-        if not 0 <= self.tile_background < 1:
-            raise ValueError(f"tile_background must be at least 0 and below 1, got {self.tile_background}")
-        for name in ("lr", "clip", "scale_min", "ema_tau"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay must be at least 0 and below 1, got {self.ema_decay}")
-        if self.scale_max < self.scale_min:
-            raise ValueError(f"scale_max must be at least scale_min {self.scale_min}, got {self.scale_max}")
 
     def augment(self, mosaic: bool) -> Augment:
         """The recipe for one sample, with or without mosaic."""

@@ -123,9 +123,33 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         compute: of a run that is resumed; None decides.
     """
     begin, notes = time.perf_counter(), []
+    dataset, validation = open_both(settings, dataset, validation, notes)
+    asked = settings.device if compute is None else compute.device
+    device = choose_device(asked.partition(":")[0] if compute and world_size() > 1 else asked)  # process 0 wrote down its own GPU
+    threads = on_rank_0(lambda: choose_threads(settings.threads)) if compute is None else compute.threads
+    torch.set_num_threads(threads)
+    settings = replace(settings, start=choose_start(settings.start, settings.weights))
+    model = first_model(settings, tuple(dataset.classes), compute is not None, notes).to(device, memory_format=torch.channels_last)
+    settings = replace(settings, model=model.size)
+    dataset = make_samples(dataset, settings, 0.4 / local_world_size())
+    notes += [dataset.describe()] if settings.tile else []
+    compute = decide_compute(settings, model, dataset.size_hw, Compute(device, "", threads) if compute is None else compute, notes)
+    compute = replace(compute, device=device, processes=world_size())
+    # a GPU waits for nobody: pictures are made by threads beside it and copied while it computes. On the CPU that would only take cores
+    beside = {"prefetch": 2, "workers": min(8, threads), "pin": True} if device.startswith("cuda") else {"prefetch": 2 * (device != "cpu")}
+    batches = Batches(dataset, settings.batch, settings.seed, rank=rank(), ranks=world_size(), **beside)
+    state = State(model, EMA(model, settings.ema_decay, settings.ema_tau), make_optimizer(model, settings.lr, settings.weight_decay))
+    prepared = Prepared(settings, compute, state, batches, validation, dataset.size_hw, notes)
+    epochs = time_epochs(prepared, begin) if settings.minutes else choose_epochs(settings.epochs, len(dataset))
+    prepared.settings = replace(settings, epochs=epochs, minutes=0.0, val_every=settings.val_every or max(1, epochs // 10))
+    return prepared
+
+
+def open_both(settings: TrainSettings, dataset, validation, notes: list[str]) -> tuple:
+    """What to train on and what to measure on (None: nothing), opened unless given; ``notes`` gains what a user should know of them."""
     if dataset is None:
         on_rank_0(lambda: _folder_of(settings.data))  # a download happens once, before the others look for it
-    dataset = open_data(settings.data, settings.split) if dataset is None else dataset
+        dataset = open_data(settings.data, settings.split)
     if validation is None and settings.val_split == "auto" and settings.split == "train":
         try:
             validation = open_data(settings.data, "val")
@@ -139,41 +163,35 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
         notes.append("no validation split: best.pt will not be written, last.pt is the result")
     if settings.data == "signs" and settings.fliplr > 0:
         notes.append("signs are mirrored (fliplr): a bend to the left then looks like one to the right; --fliplr 0 is better here")
-    asked = settings.device if compute is None else compute.device
-    device = choose_device(asked.partition(":")[0] if compute and world_size() > 1 else asked)  # process 0 wrote down its own GPU
-    threads = on_rank_0(lambda: choose_threads(settings.threads)) if compute is None else compute.threads
-    torch.set_num_threads(threads)
+    return dataset, validation
+
+
+def first_model(settings: TrainSettings, classes: tuple[str, ...], resumed: bool, notes: list[str]) -> YOLO:
+    """What the first step starts from; a run that goes on gets its weights from its checkpoint afterwards."""
     torch.manual_seed(settings.seed)  # the first weights
-    settings = replace(settings, start=choose_start(settings.start, settings.weights))
-    if settings.weights and compute is None:
-        model, said = start_from(settings.weights, tuple(dataset.classes))
-        settings, notes = replace(settings, model=model.size), notes + said
-    else:  # a run that goes on takes its weights from its checkpoint
-        model = YOLO(len(dataset.classes), settings.model)
+    if settings.weights and not resumed:
+        model, said = start_from(settings.weights, classes)
+        notes += said
+    else:
+        model = YOLO(len(classes), settings.model)
     if settings.start == "frozen":
         model.freeze()
         notes.append("frozen: the backbone stays as it is, neck and head learn")
-    model.classes, model.imgsz, model.tile = tuple(dataset.classes), settings.imgsz, settings.tile
-    model = model.to(device, memory_format=torch.channels_last)
-    dataset = make_samples(dataset, settings, 0.4 / local_world_size())
-    size_hw = dataset.size_hw
-    notes += [dataset.describe()] if settings.tile else []
-    if compute is None:
-        images = torch.zeros(settings.batch // world_size() or 1, 3, *size_hw, dtype=torch.uint8, device=device)
-        precision, seconds = on_rank_0(lambda: choose_precision(settings.precision, device, one_step(model, images, device)))
-        notes += [f"a step takes {seconds['float32']:.3f} s in float32 and {seconds['bfloat16']:.3f} s in bfloat16"] if seconds else []
-        compute = Compute(device, precision, threads, world_size())
-    elif compute.processes != world_size():
-        notes.append(f"the run was started by {compute.processes} processes and goes on with {world_size()}: its weights will be others")
-    compute = replace(compute, device=device, processes=world_size())
-    # a GPU waits for nobody: pictures are made by threads beside it and copied while it computes. On the CPU that would only take cores
-    beside = {"prefetch": 2, "workers": min(8, threads), "pin": True} if device.startswith("cuda") else {"prefetch": 2 * (device != "cpu")}
-    batches = Batches(dataset, settings.batch, settings.seed, rank=rank(), ranks=world_size(), **beside)
-    state = State(model, EMA(model, settings.ema_decay, settings.ema_tau), make_optimizer(model, settings.lr, settings.weight_decay))
-    prepared = Prepared(settings, compute, state, batches, validation, size_hw, notes)
-    epochs = time_epochs(prepared, begin) if settings.minutes else choose_epochs(settings.epochs, len(dataset))
-    prepared.settings = replace(settings, epochs=epochs, minutes=0.0, val_every=settings.val_every or max(1, epochs // 10))
-    return prepared
+    model.classes, model.imgsz, model.tile = classes, settings.imgsz, settings.tile
+    return model
+
+
+def decide_compute(settings: TrainSettings, model: YOLO, size_hw: tuple[int, int], compute: Compute, notes: list[str]) -> Compute:
+    """``compute`` with its precision, which is timed where it is "" and the settings leave it open."""
+    if compute.precision:
+        if compute.processes != world_size():
+            now = f"goes on with {world_size()}: its weights will be others"
+            notes.append(f"the run was started by {compute.processes} processes and {now}")
+        return compute
+    images = torch.zeros(settings.batch // world_size() or 1, 3, *size_hw, dtype=torch.uint8, device=compute.device)
+    precision, seconds = on_rank_0(lambda: choose_precision(settings.precision, compute.device, one_step(model, images, compute.device)))
+    notes += [f"a step takes {seconds['float32']:.3f} s in float32 and {seconds['bfloat16']:.3f} s in bfloat16"] if seconds else []
+    return replace(compute, precision=precision)
 
 
 def time_epochs(prepared: Prepared, begin: float) -> int:

@@ -240,7 +240,7 @@ def test_measuring_on_other_classes_is_refused(settings):
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"mosaic": 1.5}, r"mosaic must lie in 0\.\.1, got 1\.5"),
         ({"lr": 0.0}, r"lr must be above 0, got 0\.0"),
-        ({"lr": float("nan")}, "lr must be above 0, got nan"),
+        ({"lr": float("nan")}, "lr must be a finite number, got nan"),
         ({"ema_decay": 1.0}, r"ema_decay must be at least 0 and below 1, got 1\.0"),
         ({"scale_max": 0.1}, "scale_max must be at least scale_min"),
     ],

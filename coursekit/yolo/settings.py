@@ -83,6 +83,33 @@ class TrainSettings:
     def __post_init__(self):
         if self.model not in SIZES:
             raise ValueError(f"model must be one of {', '.join(SIZES)}, got {self.model!r}")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} must be a finite number, got {value}")
+        if self.seed >= 2**63:
+            raise ValueError(f"seed must be below 2**63, got {self.seed}")
+        if self.name in ("", ".", "..") or "/" in self.name or "\\" in self.name:
+            raise ValueError(f"name must be the name of one folder, got {self.name!r}; --project says where it lies")
+        for name, least in {"imgsz": 32, "batch": 1, "epochs": 0, "minutes": 0, "threads": 0, "val_every": 0, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.minutes and self.epochs:
+            raise ValueError(f"give epochs or minutes, not both; got epochs {self.epochs} and minutes {self.minutes:g}")
+        shares = ("mosaic", "close_mosaic", "fliplr", "flipud", "warmup", "translate", "min_visible")
+        for name in (*shares, "brightness", "contrast", "saturation", "hue"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        if self.tile and self.tile < 32:
+            raise ValueError(f"tile must be 0 (whole images) or at least 32 pixels, got {self.tile}")
+        if not 0 <= self.tile_background < 1:
+            raise ValueError(f"tile_background must be at least 0 and below 1, got {self.tile_background}")
+        for name in ("lr", "clip", "scale_min", "ema_tau"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must be at least 0 and below 1, got {self.ema_decay}")
+        if self.scale_max < self.scale_min:
+            raise ValueError(f"scale_max must be at least scale_min {self.scale_min}, got {self.scale_max}")
 
     def augment(self, mosaic: bool) -> Augment:
         """The recipe for one sample, with or without mosaic."""

@@ -52,6 +52,10 @@ def train(
     with several_processes():
         try:
             _train(context, project, name, resume)
+        except KeyboardInterrupt:
+            how = "the run is as it was" if resume else "there is nothing to go on with; start it again"
+            typer.echo(f"\nstopped before the first step: {how}")
+            raise typer.Exit(130) from None
         except OutOfMemory as error:
             more = "; a run that goes on keeps its settings, so that has to be a new run" if resume else ""
             raise OutOfMemory(f"{error}{more}") from None
@@ -92,7 +96,12 @@ def _train(context: typer.Context, project: str, name: str, resume: bool) -> Non
             typer.echo(f"\nstopped in epoch {state.epoch + 1} of {prepared.settings.epochs}; go on with: coursekit train --resume {where}")
         raise typer.Exit(130) from None
     if main:
-        _draw_validation_of(run.folder, prepared)
+        try:
+            _draw_validation_of(run.folder, prepared)
+        except KeyboardInterrupt:
+            where = f"--project {prepared.settings.project} --name {run.folder.name}"
+            typer.echo(f"\nthe training is done: {run.last}; its last pictures are not, draw them with: coursekit val {where}")
+            raise typer.Exit(130) from None
         typer.echo(f"done in {time.perf_counter() - begin:.0f} s: {run.last}")
 
 
@@ -180,7 +189,10 @@ def _data_of(folder: Path | None) -> str:
         raise ValueError("these weights lie in no run folder, so say with --data what to measure on")
     import yaml
 
-    return yaml.safe_load((folder / "args.yaml").read_text(encoding="utf-8"))["data"]
+    try:
+        return yaml.safe_load((folder / "args.yaml").read_text(encoding="utf-8"))["data"]
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError):
+        raise ValueError(f"{folder / 'args.yaml'} is damaged: it does not say data; say with --data what to measure on") from None
 
 
 def _open(data: str, split: str):

@@ -15,14 +15,14 @@ from torch import Tensor
 from ..data.folder import FolderDataset
 from ..data.loader import Batches, CachedDataset
 from ..data.tiles import TrainingTiles
-from ..training.device import Compute, choose_device, choose_precision, choose_threads
+from ..training.device import Compute, can_use_bfloat16, choose_device, choose_precision, choose_threads, is_out_of_memory
 from ..training.distributed import local_world_size, on_rank_0, rank, replicate, shared_total, world_size
 from ..training.ema import EMA
 from ..training.loop import State, fit
 from ..training.run import Run
 from .finetune import choose_start, start_from
 from .loss import detection_loss
-from .model import YOLO
+from .model import STRIDES, YOLO
 from .pace import STEPS, epochs_within, seconds_per_step
 from .predict import describe, input_size
 from .settings import TrainSettings, choose_epochs, says_what_to_lower
@@ -133,6 +133,8 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     settings = replace(settings, model=model.size)
     dataset = make_samples(dataset, settings, 0.4 / local_world_size())
     notes += [dataset.describe()] if settings.tile else []
+    if settings.imgsz % STRIDES[-1]:
+        notes.append(f"imgsz {settings.imgsz} becomes {max(dataset.size_hw)}: the network takes multiples of {STRIDES[-1]}")
     compute = decide_compute(settings, model, dataset.size_hw, Compute(device, "", threads) if compute is None else compute, notes)
     compute = replace(compute, device=device, processes=world_size())
     # a GPU waits for nobody: pictures are made by threads beside it and copied while it computes. On the CPU that would only take cores
@@ -159,6 +161,11 @@ def open_both(settings: TrainSettings, dataset, validation, notes: list[str]) ->
         validation = open_data(settings.data, settings.val_split)
     if isinstance(dataset, FolderDataset) and dataset.annotations.summary():
         notes.append(dataset.annotations.summary())  # what was fixed or left out is said before hours are spent on it
+    if isinstance(dataset, FolderDataset) and not any(len(record) for record in dataset.annotations.images):
+        where, why = f"split {settings.split!r} of {settings.data}", dataset.annotations.summary()
+        raise ValueError(f"{where} shows no object in its {len(dataset)} pictures, so there is nothing to learn{f' ({why})' * bool(why)}")
+    if isinstance(validation, FolderDataset) and not any(len(record) for record in validation.annotations.images):
+        notes.append(f"no object in the {len(validation)} validation pictures: AP is -1, and best.pt will not be written")
     if validation is None:
         notes.append("no validation split: best.pt will not be written, last.pt is the result")
     if settings.data == "signs" and settings.fliplr > 0:
@@ -188,6 +195,8 @@ def decide_compute(settings: TrainSettings, model: YOLO, size_hw: tuple[int, int
             now = f"goes on with {world_size()}: its weights will be others"
             notes.append(f"the run was started by {compute.processes} processes and {now}")
         return compute
+    if settings.precision == "bfloat16" and not can_use_bfloat16(compute.device):
+        notes.append(f"{compute.device} has no instructions for bfloat16: slower here than float32, --precision auto would not take it")
     images = torch.zeros(settings.batch // world_size() or 1, 3, *size_hw, dtype=torch.uint8, device=compute.device)
     precision, seconds = on_rank_0(lambda: choose_precision(settings.precision, compute.device, one_step(model, images, compute.device)))
     notes += [f"a step takes {seconds['float32']:.3f} s in float32 and {seconds['bfloat16']:.3f} s in bfloat16"] if seconds else []
@@ -266,13 +275,23 @@ def resume(folder: Path, dataset=None, validation=None) -> tuple[Prepared, Run]:
     """An interrupted run as it was when it was last written down, to hand to `train`: same settings, precision and thread count.
 
     Raises:
-        ValueError: if the data has changed since.
+        ValueError: if the data has changed since, or the checkpoint is damaged or of another program.
     """
     saved = on_rank_0(lambda: Run(folder).load())
-    prepared = prepare(TrainSettings(**saved["settings"]), dataset, validation, Compute(**saved["compute"]))
-    if _extra(prepared)["data"] != saved["data"]:
-        raise ValueError(f"the data of {folder} has changed since it was started: it was {saved['data']}, it is {_extra(prepared)['data']}")
-    prepared.state.load(saved["state"])
+    try:
+        settings, compute, data, state = TrainSettings(**saved["settings"]), Compute(**saved["compute"]), saved["data"], saved["state"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'checkpoint.pt'} is no checkpoint of a training that can go on here ({error})") from None
+    prepared = prepare(settings, dataset, validation, compute)
+    if _extra(prepared)["data"] != data:
+        raise ValueError(f"the data of {folder} has changed since it was started: it was {data}, it is {_extra(prepared)['data']}")
+    try:
+        prepared.state.load(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        why = " ".join(str(error).split())[:120]
+        raise ValueError(f"{folder / 'checkpoint.pt'} does not fit the model of its own settings ({why})") from None
     return prepared, Run(folder, describe=describe, extra=_extra(prepared))
 
 

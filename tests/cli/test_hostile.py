@@ -200,3 +200,29 @@ def test_text_that_is_none_is_named(tmp_path, say):
     code, _, error = say("eval", tmp_path / "gt", tmp_path / "dt")
     assert code == 2
     assert str(tmp_path / "dt" / "1.txt") in error
+
+
+def test_what_is_not_done_quite_as_said_is_noted(good, tmp_path, say, monkeypatch):
+    monkeypatch.setattr("coursekit.training.device.cpu_flags", set)
+    settings = ["--imgsz", 70, *SMALL[2:6], "--device", "cpu", "--precision", "bfloat16", "--threads", 1]
+    code, output, _ = say("train", "--data", good, *settings, "--project", tmp_path)
+    assert code == 0
+    assert "imgsz 70 becomes 96" in output
+    assert "bfloat16" in output.split("bfloat16", 2)[2]
+    assert yaml.safe_load((tmp_path / "train" / "args.yaml").read_text())["precision"] == "bfloat16"
+
+
+def test_pictures_without_any_object_are_nothing_to_learn_from(tmp_path, say):
+    folder = write_folder(tmp_path / "background", labels="")
+    code, _, error = say("train", "--data", folder, *SMALL, "--project", tmp_path / "runs")
+    assert code == 2
+    assert "no object in its 4 pictures" in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validation_without_any_object_is_noted(tmp_path, say):
+    folder = write_folder(tmp_path / "data", val_labels="")
+    code, output, _ = say("train", "--data", folder, *SMALL, "--project", tmp_path / "runs")
+    assert code == 0
+    assert "no object in the 2 validation pictures" in output
+    assert not (tmp_path / "runs" / "train" / "weights" / "best.pt").exists()

@@ -1,5 +1,6 @@
 """Bad files, bad folders and bad settings at the command line: one sentence and exit code 2, never a traceback, nothing in silence."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -226,3 +227,23 @@ def test_validation_without_any_object_is_noted(tmp_path, say):
     assert code == 0
     assert "no object in the 2 validation pictures" in output
     assert not (tmp_path / "runs" / "train" / "weights" / "best.pt").exists()
+
+
+@pytest.mark.parametrize("text", ["a: [b", "", "- a", "x: 1"])
+def test_damaged_settings_are_named(text, finished, tmp_path, say):
+    shutil.copytree(finished / "train", tmp_path / "train")
+    (tmp_path / "train" / "args.yaml").write_text(text)
+    code, _, error = say("val", "--project", tmp_path)
+    assert code == 2
+    assert str(tmp_path / "train" / "args.yaml") in error
+
+
+@pytest.mark.parametrize("place", ["_draw_train_batches", "_draw_validation_of"])
+def test_ctrl_c_outside_the_steps_says_how_to_go_on(place, good, tmp_path, say, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"coursekit.cli.engine.{place}", interrupt)
+    code, output, error = say("train", "--data", good, *SMALL, "--project", tmp_path / "runs")
+    assert code == 130
+    assert ("before the first step" if place == "_draw_train_batches" else "coursekit val --project") in output + error

@@ -62,6 +62,8 @@ def _with_alarm(seconds: float, call: Callable[[], Any]) -> Any:
         return _inside(call)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if rings:  # one that another thread took from the system may still be on its way: let it come here, not to somebody else's handler
+            time.sleep(0.005)
         signal.signal(signal.SIGALRM, before)
         if left_before:  # somebody else's alarm, such as a test runner's: give it back what is left
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left_before - (time.monotonic() - started)), interval_before)

@@ -143,7 +143,7 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 1e-5
 
     Args:
         f: takes a tensor like ``x``, gives one number.
-        x: floats of any shape; it is not changed. Use float64: in float32 no ``h`` gives more than three or four digits.
+        x: floats of any shape; it is not changed. Use float64: in float32 no ``h`` gives more than four or five digits.
         h: step. The error falls with its square until rounding, which grows with ``1 / h``, takes over: about 1e-5 for float64.
 
     Returns:

@@ -989,8 +989,7 @@ band("the walk from 0.1 ends in the left one", ends[2], at_least=-1.31, at_most=
 # flat place is a minimum. If each of n directions tossed a coin, it would be one in 2ⁿ: for n = 10, one in 1024. All others rise in some directions
 # and fall in others: a **saddle point** (안장점), and from a saddle there is a way down.
 #
-# Real directions are no independent coins. How a surface bends in all its directions stands in a symmetric matrix, the **Hessian** (헤세 행렬).
-# Take one with normally distributed numbers, again and again, and count how often the surface bends upwards everywhere:
+# Real directions are no independent coins. How a surface bends in all its directions stands in a symmetric matrix, the **Hessian** (헤세 행렬). Take one with normally distributed numbers, again and again, and count how often the surface bends upwards everywhere:
 
 # %%
 generator = torch.Generator().manual_seed(8)
@@ -1000,7 +999,7 @@ for n in (1, 2, 3, 5, 10):
     bends = torch.randn(tries, n, n, generator=generator, dtype=torch.float64)
     along_axes = torch.linalg.eigvalsh(bends + bends.transpose(1, 2))  # (tries, n): how it bends along its own axes
     share[n] = (along_axes > 0).all(dim=1).double().mean().item()
-    print(f"{n:>2} dimensions: minima among flat places {share[n]:.2%}, with independent coins {0.5**n:.2%}")
+    print(f"dimensions {n:>2}: minima among flat places {share[n]:6.2%}, with independent coins {0.5**n:6.2%}")
 band("3 dimensions: share of minima", share[3], at_most=0.125)
 
 # %% [markdown]
@@ -1151,10 +1150,10 @@ band("accuracy on digits never seen", accuracy, at_least=0.85)
 # |---|---|
 # | the loss is `nan` from some step on | exp overflowed, log of 0, or 0 / 0. Softmax and log written separately? A step too long? |
 # | `Expected floating point type for target with class probabilities, got Long` | labels of shape (N, K): `cross_entropy` wants (N,) class numbers, or float probabilities |
-# | `expected scalar type Long but found Float` or `Int` | class numbers must be int64: `labels.long()` |
+# | `expected target dtype to be Long or Byte, but got Float` (older: `expected scalar type Long but found Float`) | class numbers must be int64: `labels.long()` |
 # | `Target 10 is out of bounds.` | labels from 1 to 10 instead of 0 to 9, or one output neuron too few |
 # | `Target size (torch.Size([8])) must be the same as input size (torch.Size([8, 1]))` | BCE needs equal shapes: `targets[:, None]` |
-# | a warning about `Using a target size ... different to the input size` in `mse_loss` | (N,) against (N, 1) broadcast to (N, N), and the loss is a mean over nonsense |
+# | a warning `Using a target size ... that is different to the input size ...` | (N,) against (N, 1) broadcast to (N, N), and the loss is a mean over nonsense |
 # | the loss is negative | a sign, or a "probability" above 1; cross-entropy is never below 0 |
 # | the first loss is 30 instead of 2.3 | weights too large, or pixels from 0 to 255 |
 # | `element 0 of tensors does not require grad and does not have a grad_fn` | the loss does not hang together with the weights: a `.item()`, `.detach()` or `argmax` in between |

@@ -16,6 +16,7 @@ from coursekit.plots.images import set_alt
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito: told apart by colour-blind eyes too
 STYLES = (("-", BLUE), ("--", ORANGE), ("-.", GREEN), (":", "black"))
 MARKERS = ("o", "s", "^", "D", "v")
+ASIDE, LIFT = 0.58, 0.1  # of a computation's nodes: where arrows begin and end, and how far the value stands above the middle
 
 
 def show_one_answer(values: Sequence[float], answers: Sequence[float], curves: Mapping[str, Sequence[float]], title: str) -> Figure:
@@ -83,7 +84,7 @@ def show_passes(
     if len(joined) != len(columns) - 1:
         raise ValueError(f"joined must have one word for each of the {len(columns) - 1} gaps, got {len(joined)}")
     most = max(len(nodes) for _, nodes in columns)
-    figure, ax = plt.subplots(figsize=(2.3 * len(columns) + 0.4, 1.5 * most + 1.3), layout="constrained")
+    figure, ax = plt.subplots(figsize=(2 * len(columns) + 0.2, most + 1), layout="constrained")
     places = [[(2.3 * c, -(r - (len(nodes) - 1) / 2)) for r in range(len(nodes))] for c, (_, nodes) in enumerate(columns)]
     for column, word in enumerate(joined):
         for a, start in enumerate(places[column]):
@@ -91,12 +92,12 @@ def show_passes(
                 if word == "all" or a == b:
                     _arrow(ax, start, end, (edges or {}).get((column, a, b), ""))
     for (heading, nodes), spots in zip(columns, places, strict=True):
-        ax.text(spots[0][0], most / 2 + 0.25, heading, ha="center", va="center", fontsize=10, weight="bold")
+        ax.text(spots[0][0], most / 2 + 0.2, heading, ha="center", va="center", fontsize=10, weight="bold")
         for (name, value, gradient), (x, y) in zip(nodes, spots, strict=True):
             frame = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "black"}
-            ax.text(x, y + 0.07, f"{name} = {value:.4g}", ha="center", va="center", fontsize=10, bbox=frame)
-            ax.text(x, y - 0.28, f"slope {gradient:.4g}", ha="center", va="center", fontsize=9, style="italic", color=BLUE)
-    ax.set(xlim=(-0.9, 2.3 * (len(columns) - 1) + 0.9), ylim=(-most / 2 - 0.1, most / 2 + 0.5), title=title)
+            ax.text(x, y + LIFT, f"{name} = {value:.4g}", ha="center", va="center", fontsize=10, bbox=frame)
+            ax.text(x, y - 0.24, f"slope {gradient:.4g}", ha="center", va="center", fontsize=9, style="italic", color=BLUE)
+    ax.set(xlim=(-0.8, 2.3 * (len(columns) - 1) + 0.8), ylim=(-most / 2 + 0.1, most / 2 + 0.4), title=title)
     ax.set_axis_off()
     words = "; ".join(f"{name} = {value:.4g}, slope {gradient:.4g}" for _, nodes in columns for name, value, gradient in nodes)
     return set_alt(figure, f"{title}. From the inputs to the loss: {words}.")
@@ -105,10 +106,10 @@ def show_passes(
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], text: str) -> None:
     """An arrow between two nodes, with its text a third of the way along, where crossing arrows are still apart."""
     (x1, y1), (x2, y2) = start, end
-    ax.annotate("", (x2 - 0.62, y2 + 0.07), (x1 + 0.62, y1 + 0.07), arrowprops={"arrowstyle": "->", "color": GREY})
+    ax.annotate("", (x2 - ASIDE, y2 + LIFT), (x1 + ASIDE, y1 + LIFT), arrowprops={"arrowstyle": "->", "color": GREY})
     if text:
         share = 0.25
-        x, y = x1 + 0.62 + share * (x2 - x1 - 1.24), y1 + 0.07 + share * (y2 - y1)
+        x, y = x1 + ASIDE + share * (x2 - x1 - 2 * ASIDE), y1 + LIFT + share * (y2 - y1)
         ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
 
 
@@ -162,10 +163,12 @@ def show_saddle(surface: Callable, walks: Mapping[str, Tensor], title: str) -> F
     lines = left.contour(w1, w2, surface(w1, w2), levels=[0.05, 0.2, 0.5, 0.8, 1, 1.2, 1.6, 2.2, 3], colors=GREY, linewidths=0.8)
     left.clabel(lines, fontsize=7)
     words = []
-    for (name, walk), (style, colour), marker in zip(walks.items(), STYLES, MARKERS, strict=False):
+    for number, ((name, walk), (style, colour)) in enumerate(zip(walks.items(), STYLES, strict=False)):
         path = walk.detach().cpu().numpy()
         height = surface(path[:, 0], path[:, 1])
-        left.plot(path[:, 0], path[:, 1], style, color=colour, marker=marker, markersize=4, label=name)
+        size = 9 - 4 * number  # one walk hides another where both go the same way: large hollow marks, then smaller ones
+        mark = {"marker": MARKERS[number], "markersize": max(3, size), "markerfacecolor": "none", "markevery": 4}
+        left.plot(path[:, 0], path[:, 1], style, color=colour, label=name, **mark)
         right.plot(range(len(height)), height, style, color=colour, linewidth=2, label=name)
         words.append(f"{name}: loss from {height[0]:.2f} to {height[-1]:.2f}")
     left.plot(0, 0, "*", color="black", markersize=12, label="saddle point")

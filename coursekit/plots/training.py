@@ -50,12 +50,12 @@ def show_activations(functions: Mapping[str, Callable[[Tensor], Tensor]], reach:
         right.plot(x, slopes, line, color=ink, linewidth=2, label=f"{name}: at most {slopes.max():.2f}")
         said.append(f"{name} goes from {values.min():.2f} to {values.max():.2f}, its slope is at most {slopes.max():.2f}")
     left.set(title="activation", xlabel="input z", ylabel="output")
-    right.set(title="its derivative", xlabel="input z", ylabel="slope", ylim=(-0.05, 1.15))
+    right.set(title="its derivative", xlabel="input z", ylabel="slope", ylim=(-0.05, 1.75))
     for ax in (left, right):
         ax.axvline(0, color="#999999", linewidth=0.8)
         ax.axhline(0, color="#999999", linewidth=0.8)
         ax.legend(fontsize=8, loc="upper left")
-    left.set_ylim(-1.2, 3)
+    left.set_ylim(-1.2, 3.4)
     figure.suptitle("What a neuron passes on, and what comes back through it")
     return set_alt(figure, f"Activations and their derivatives from -{reach:g} to {reach:g}. {'; '.join(said)}.")
 
@@ -162,8 +162,38 @@ def show_history(runs: Mapping[str, list[dict]], title: str = "How the training 
     for ax, key in zip(axes, ("loss", "accuracy"), strict=True):
         ax.set(title=key, xlabel="epoch", ylabel=key)
         ax.grid(alpha=0.3)
-        if ax.lines:
-            ax.legend(fontsize=8)
+    if axes[0].lines:
+        figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")  # over no curve
     axes[0].set_ylim(bottom=0, top=top)
     figure.suptitle(f"{title} (ring: best on validation)")
     return set_alt(figure, f"{title}. Loss and accuracy over the epochs. At the end, {'; '.join(said)}.")
+
+
+def show_seeds(
+    values: Mapping[str, Sequence[float]], title: str, xlabel: str, ylabel: str = "model", limits: tuple[float, float] | None = None
+) -> Figure:
+    """A row of dots for each name, one dot for each seed, and a stroke at their mean: is a difference larger than the luck?
+
+    Dots may lie on an axis that does not begin at 0, where bars may not.
+
+    Args:
+        values: name -> one or more numbers.
+        limits: ends of the axis; where the numbers are if not given.
+
+    Raises:
+        ValueError: if there is nothing to draw, or a name without numbers.
+    """
+    if not values or not all(len(numbers) for numbers in values.values()):
+        raise ValueError(f"values must hold a number for every name, got {dict(values)}")
+    figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(values) + 1.3), layout="constrained")
+    for row, numbers in enumerate(values.values()):
+        ax.plot(numbers, [row] * len(numbers), "o", color=INKS[0], markersize=7, alpha=0.7)
+        ax.plot([np.mean(numbers)] * 2, [row - 0.25, row + 0.25], "-", color="black", linewidth=2)
+        ax.annotate(f"{np.mean(numbers):.3f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    ax.set_yticks(range(len(values)), values)
+    ax.set(title=title, xlabel=f"{xlabel} (dots: seeds, stroke and number: mean)", ylabel=ylabel, ylim=(len(values) - 0.5, -0.5))
+    if limits:
+        ax.set_xlim(*limits)
+    ax.grid(axis="x", alpha=0.3)
+    said = "; ".join(f"{name} {', '.join(f'{v:.3f}' for v in numbers)}" for name, numbers in values.items())
+    return set_alt(figure, f"{title}. {xlabel}, one number for each seed: {said}.")

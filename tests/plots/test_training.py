@@ -2,11 +2,18 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coursekit.plots.images import get_alt
-from coursekit.plots.training import show_activations, show_history, show_regions, show_small_network, values_and_slopes
+from coursekit.plots.training import (
+    show_activations,
+    show_history,
+    show_regions,
+    show_seeds,
+    show_small_network,
+    values_and_slopes,
+)
 
 matplotlib.use("Agg")
 XOR = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
@@ -24,6 +31,7 @@ def rows(*values):
     return [{"epoch": epoch, "lr": 0.1, **dict(zip(names, four, strict=False))} for epoch, four in enumerate(values)]
 
 
+@settings(deadline=None)  # the first call sets up much
 @given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=8))
 def test_slopes_are_the_derivative_by_hand(numbers):
     x = torch.tensor(numbers)
@@ -65,22 +73,35 @@ def test_history_draws_both_splits_and_rings_the_best():
     loss, accuracy = figure.axes
     rings = [line.get_xydata().tolist() for ax in (loss, accuracy) for line in ax.lines if len(line.get_xdata()) == 1]
     assert rings == [[[1.0, 1.2]], [[1.0, 0.7]]]
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["train", "val"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["train", "val"]
     assert show_history({"mlp": rows((50.0, 0.2), (1.0, 0.4))}, top=3).axes[0].get_ylim() == (0.0, 3.0)
     assert "mlp: train/loss 0.500, train/accuracy 0.900, val/loss 1.300, val/accuracy 0.600" in get_alt(figure)
 
 
 def test_history_without_validation_or_without_epochs():
     figure = show_history({"a": rows((2.0, 0.2), (1.0, 0.4)), "none": []})
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a, train"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a, train"]
+    assert show_history({"none": []}).legends == []
     nan = float("nan")
     assert show_history({"a": rows((1.0, 0.5, nan, nan))}).axes[0].get_title() == "loss"
+
+
+def test_every_seed_has_its_dot_and_the_mean_its_number():
+    figure = show_seeds({"small": [0.5, 0.7], "large": [0.9]}, "Which?", "accuracy", limits=(0, 1))
+    (ax,) = figure.axes
+    assert [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "o"] == [[0.5, 0.7], [0.9]]
+    assert [text.get_text() for text in ax.texts] == ["0.600", "0.900"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["small", "large"]
+    assert ax.get_xlim() == (0, 1)
+    assert "small 0.500, 0.700; large 0.900" in get_alt(figure)
 
 
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
         (lambda: show_activations({}), "functions must be 1 to 4, got 0"),
+        (lambda: show_seeds({}, "", ""), "values must hold a number for every name, got {}"),
+        (lambda: show_seeds({"a": []}, "", ""), "values must hold a number for every name"),
         (lambda: show_history({key: [] for key in "abcde"}), "runs must be 1 to 4, got 5"),
         (lambda: show_small_network([torch.zeros(5, 2)], [torch.zeros(5)]), r"at most 4 neurons a layer to be drawn, got \[2, 5\]"),
     ],

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import NearestCentroid as Twin
@@ -26,6 +26,7 @@ def test_the_majority_by_hand():
     assert evaluate(model, batches(train, 4))["accuracy"] == pytest.approx(4 / 6)
 
 
+@settings(deadline=None)  # the first call sets up much
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=12))
 def test_the_majority_equals_scikit_learns_dummy(labels):
     train = of([[0]] * len(labels), labels)
@@ -49,6 +50,7 @@ def test_the_nearest_centroid_by_hand():
 
 
 @pytest.mark.filterwarnings("ignore:self.within_class_std_dev_", "ignore:invalid value encountered")
+@settings(deadline=None)  # the first call sets up much
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=6, max_size=20), st.integers(0, 1000))
 def test_the_nearest_centroid_equals_scikit_learns(rows, seed):
     assume(len(set(rows)) > 1)  # scikit-learn refuses a training set of one image

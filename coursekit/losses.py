@@ -101,7 +101,9 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         ValueError: naming the argument whose shape, kind or range is wrong.
     """
     _check_labels(logits, labels)
-    return -log_softmax(logits)[torch.arange(len(labels), device=labels.device), labels].mean()
+    shifted = logits - logits.amax(dim=1, keepdim=True)
+    right = shifted[torch.arange(len(labels), device=labels.device), labels]  # (N,)
+    return (shifted.exp().sum(dim=1).log() - right).mean()  # log-sum-exp minus the right logit
 
 
 def cross_entropy_gradient(logits: Tensor, labels: Tensor) -> Tensor:
@@ -184,12 +186,12 @@ def two_layer_forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor)
     return before, hidden, hidden @ w2.T + b2
 
 
-def two_layer_backward(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> dict[str, Tensor]:
+def two_layer_backward(x: Tensor, labels: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> dict[str, Tensor]:
     """Gradients of the loss of `two_layer_forward` with respect to all weights, by the chain rule from the loss backwards.
 
     Args:
         x, w1, b1, w2, b2: as for `two_layer_forward`.
-        target: (N,) int64 labels, then the loss is `cross_entropy`; or (N, K) floats, then it is `mse`.
+        labels: (N,) int64, then the loss is `cross_entropy`; or (N, K) floats to be predicted, then it is `mse`.
 
     Returns:
         ``w1``, ``b1``, ``w2`` and ``b2``: each gradient in the shape of its weights. ReLU has the slope 0 at exactly 0, as torch has it.
@@ -200,7 +202,7 @@ def two_layer_backward(x: Tensor, target: Tensor, w1: Tensor, b1: Tensor, w2: Te
     Source: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", Nature 323, 1986, 533-536.
     """
     before, hidden, out = two_layer_forward(x, w1, b1, w2, b2)
-    grad_out = mse_with_gradient(out, target)[1] if target.is_floating_point() else cross_entropy_gradient(out, target)  # (N, K)
+    grad_out = mse_with_gradient(out, labels)[1] if labels.is_floating_point() else cross_entropy_gradient(out, labels)  # (N, K)
     grad_hidden = grad_out @ w2  # (N, K) @ (K, H): blame flows back along the same weights
     grad_before = grad_hidden * (before > 0)  # a unit that was off has no part in the loss
     return {

@@ -174,7 +174,7 @@ def test_numerical_gradient_takes_tensors_that_are_turned_or_wait_for_a_gradient
 def test_the_two_layer_network_by_hand():
     before, hidden, logits = losses.two_layer_forward(**HAND)
     assert (before.tolist(), hidden.tolist(), logits.tolist()) == ([[3, -1]], [[3, 0]], [[6, 6]])
-    got = losses.two_layer_backward(target=torch.tensor([0]), **HAND)
+    got = losses.two_layer_backward(labels=torch.tensor([0]), **HAND)
     assert {name: g.tolist() for name, g in got.items()} == {
         "w1": [[0.5, 1], [0, 0]],
         "b1": [0.5, 0],

@@ -146,7 +146,8 @@ def show_lines(
         ax: draw into this one.
         legend: name the curves in a box.
     """
-    figure, ax = (ax.figure, ax) if ax is not None else plt.subplots(figsize=(7.2, 3.8), layout="constrained")
+    alone = ax is None
+    figure, ax = plt.subplots(figsize=(9, 3.8), layout="constrained") if alone else (ax.figure, ax)
     words = []
     for (name, (xs, ys)), (colour, line, marker) in zip(lines.items(), STYLES, strict=False):
         shown = [(float(x), float(y)) for x, y in zip(xs, ys, strict=True) if math.isfinite(float(y))]
@@ -168,7 +169,9 @@ def show_lines(
     if "y" in log:
         ax.set_yscale("log")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    if legend:
+    if legend and alone:
+        figure.legend(loc="outside right upper", fontsize=9)  # beside the curves, so that it hides none of them
+    elif legend:
         ax.legend(fontsize=8)
     return set_alt(figure, f"{title}. {ylabel} over {xlabel}: {'; '.join(words)}.")
 

@@ -78,7 +78,7 @@ def walk_picture(done: Walk) -> Figure:
     draw_paths(left, done.surface, {done.name: done.path})
     left.set_title(done.surface.name)
     above = (done.heights - done.surface.lowest()).clamp(min=1e-6)
-    show_lines({done.name: (range(len(above)), above)}, "height above the lowest place", "step", "height", "y", right)
+    show_lines({done.name: (range(len(above)), above)}, "height above the lowest place", "step", "height", "y", right, legend=False)
     figure.suptitle(done.name)
     return set_alt(figure, f"{done}.")
 

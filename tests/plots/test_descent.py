@@ -60,6 +60,13 @@ def test_lines_leave_out_what_is_no_number():
     assert list(ax.lines[0].get_xdata()) == [1.0, 3.0]
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert get_alt(figure) == "T. loss over rate: a from 5 to 7; b: no number."
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
+def test_lines_can_go_into_a_picture_that_is_there():
+    _, ax = plt.subplots()
+    assert show_lines({"a": ([1, 2], [5.0, 6.0])}, "T", "x", "y", ax=ax) is ax.figure
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a"]
 
 
 def test_line_panels_stand_on_one_height():

@@ -70,17 +70,6 @@ def count_parameters(model: nn.Module, trainable_only: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable_only)
 
 
-def conv2d_multiply_adds(in_channels: int, out_channels: int, kernel: int, height: int, width: int, groups: int = 1) -> int:
-    """Of a convolution whose *output* is height x width: each number of it adds up kernel * kernel * in_channels / groups products.
-
-    Raises:
-        ValueError: if groups does not divide both numbers of channels.
-    """
-    if groups < 1 or in_channels % groups or out_channels % groups:
-        raise ValueError(f"groups must divide in_channels and out_channels, got {groups}, {in_channels} and {out_channels}")
-    return out_channels * height * width * kernel * kernel * (in_channels // groups)
-
-
 def layer_costs(model: nn.Module, image_shape: tuple[int, ...] = (3, 224, 224)) -> list[LayerCost]:
     """A row for each layer, in the order in which they run; one that runs twice has two rows, the second without parameters.
 

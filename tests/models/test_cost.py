@@ -1,11 +1,13 @@
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import relu
 from torch.utils.flop_counter import FlopCounterMode
 
-from coursekit.models.cost import conv2d_multiply_adds, count_parameters, layer_costs, operator_costs
+from coursekit.models.cost import count_parameters, layer_costs, operator_costs
 from coursekit.models.csp_resnet import CSPResNet
 from coursekit.models.mobilenet_v1 import MobileNetV1
 from coursekit.models.pretrained import NETWORKS
@@ -48,24 +50,23 @@ def test_count_parameters():
     assert count_parameters(nn.ModuleList([model, model])) == 181  # used twice, learned once
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ((3, 64, 3, 1, 1), 1728),  # one output place costs as much as there are weights
-        ((3, 3, 3, 1, 1, 3), 27),
-        ((3, 64, 1, 1, 1), 192),
-        ((3, 6, 5, 28, 28), 352_800),  # LeNet's first layer on 32x32x3
-        ((8, 8, 3, 0, 5), 0),
-    ],
+@given(
+    layer=st.sampled_from([nn.Conv2d, nn.ConvTranspose2d]),
+    channels=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    groups=st.integers(1, 3),
+    side=st.integers(3, 7),
 )
-def test_conv2d_multiply_adds_by_hand(arguments, expected):
-    assert conv2d_multiply_adds(*arguments) == expected
-
-
-@pytest.mark.parametrize("groups", [0, 2, 64])
-def test_conv2d_multiply_adds_names_groups_that_do_not_divide(groups):
-    with pytest.raises(ValueError, match="groups must divide in_channels and out_channels, got"):
-        conv2d_multiply_adds(3, 64, 3, 1, 1, groups)
+@settings(max_examples=50, deadline=None)
+@torch.no_grad()
+def test_where_all_numbers_are_1_the_sum_of_what_comes_out_counts_the_products(layer, channels, kernel, stride, groups, side):
+    model = layer(channels[0] * groups, channels[1] * groups, kernel, stride, groups=groups, bias=False)
+    nn.init.ones_(model.weight)
+    shape = (channels[0] * groups, side, side)
+    products = int(model(torch.ones(1, *shape)).sum())
+    assert [cost.multiply_adds for cost in layer_costs(model, shape)] == [products]
+    assert sum(cost.multiply_adds for cost in operator_costs(model, shape)) == products
 
 
 def test_layer_costs_by_hand():

@@ -79,8 +79,8 @@ def get(name: str, folder: str | Path | None = None, progress: bool = True) -> P
 
     Args:
         name: see ``NAMES``.
-        folder: where you have it already: a folder, or its archive as you downloaded it. It is checked and used from there
-            (an archive is unpacked under `data_home`).
+        folder: where you have it already: a folder, its archive as you downloaded it, or a folder with all of its archives. It is
+            checked and used from there (archives are unpacked under `data_home`).
         progress: show a bar while it downloads.
 
     Returns:
@@ -181,17 +181,30 @@ def _given(one: Card, path: Path, home: Path) -> Path:
         raise ValueError(f"the course has no reader for {one.title}; its card says what it is: coursekit data list")
     if not path.exists():
         raise ValueError(f"folder must exist, got {path}")
-    if path.is_file() and path.suffix != ".json":
+    if archives := _given_archives(one, path):
         place = home / "given" if one.files else home  # beside what was downloaded, never in its place
         place.mkdir(parents=True, exist_ok=True)
         with locked(place / ".lock"):
-            _unpack(one, [path], place, {path.name: file_hash(path)})
+            _unpack(one, archives, place, {archive.name: file_hash(archive) for archive in archives})
         try:
             return _looked_at(one, place / "files")
         except ValueError:
             _forget(place)
             raise
     return _looked_at(one, path)
+
+
+def _given_archives(one: Card, path: Path) -> list[Path]:
+    """The archives that a user points to: one file, or a folder that holds all of the card's, whose published hashes must be right."""
+    if path.is_file():
+        return [] if path.suffix == ".json" else [path]
+    archives = [path / file.name for file in one.files]
+    if not all(archive.is_file() for archive in archives):
+        return []
+    for file, archive in zip(one.files, archives, strict=True):
+        if file.hash and (got := file_hash(archive, file.hash.partition(":")[0])) != file.hash:
+            raise ValueError(f"{archive} is not the file of {one.title} that we know: its hash is {got}, expected {file.hash}")
+    return archives
 
 
 def _looked_at(one: Card, path: Path) -> Path:

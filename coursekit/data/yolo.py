@@ -139,7 +139,11 @@ def label_path(picture: Path) -> Path:
 def _read_source(layout: Layout, source: Path, numbers: dict[int, str], raws: dict, problems: list[Problem]) -> None:
     """Adds the pictures of a folder or a list to ``raws``, by path."""
     pictures = _listed(layout, source, problems) if source.is_file() else _found(source)
-    labelled = {label for picture in pictures if (label := label_path(picture)).is_file()}
+    labelled: dict[Path, Path] = {}  # label file -> its first picture
+    for picture in dict.fromkeys(pictures):
+        if (label := label_path(picture)).is_file() and (first := labelled.setdefault(label, picture)) != picture:
+            text = f"{first.name} and {picture.name} share this label file"
+            problems.append(Problem(layout.relative(label), "shared-label", text, "gave both its boxes"))
     for picture in pictures:
         if picture in raws:
             problems.append(Problem(layout.relative(source), "duplicate-image", f"{layout.relative(picture)} is listed twice", "kept once"))

@@ -16,7 +16,7 @@ from PIL import Image
 from coursekit.data import catalog, others
 from coursekit.data.cards import CARDS
 from coursekit.data.catalog import NAMES, card, describe, get, load
-from coursekit.data.download import DownloadError, RemoteFile
+from coursekit.data.download import DownloadError, RemoteFile, file_hash
 from coursekit.data.records import Annotations
 
 XML = """<annotation><filename>{name}.jpg</filename><size><width>40</width><height>30</height><depth>3</depth></size>
@@ -221,17 +221,38 @@ def idx(array):
     return gzip.compress(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
 
 
+def small_fashion(archives, counts=(5, 5, 2, 2), hashed=False):
+    """The card of a Fashion-MNIST in miniature, whose four .gz files are written to `archives`."""
+    archives.mkdir(parents=True)
+    files = []
+    for file, count in zip(card("fashion-mnist").files, counts, strict=True):
+        array = np.zeros((count, 28, 28) if "images" in file.name else count, dtype=np.uint8)
+        (archives / file.name).write_bytes(idx(array))
+        files.append(dataclasses.replace(file, hash=file_hash(archives / file.name, "md5") if hashed else None))
+    return dataclasses.replace(card("fashion-mnist"), files=tuple(files), expected=counts[0] + counts[2])
+
+
+def test_a_folder_with_all_archives_is_unpacked(home, tmp_path, monkeypatch):
+    """What somebody has who fetched the four files in the browser."""
+    mine = tmp_path / "downloads"
+    monkeypatch.setattr(catalog, "CARDS", (small_fashion(mine, hashed=True),))
+    assert len(load("fashion-mnist", "train", folder=mine)) == 5
+    assert sorted(path.name for path in mine.iterdir()) == sorted(file.name for file in card("fashion-mnist").files)  # nothing was added
+
+
+def test_one_wrong_archive_among_them_is_named(home, tmp_path, monkeypatch):
+    mine = tmp_path / "downloads"
+    one = small_fashion(mine, hashed=True)
+    monkeypatch.setattr(catalog, "CARDS", (one,))
+    (mine / one.files[2].name).write_bytes(b"<html>404</html>")
+    with pytest.raises(ValueError, match=rf"{one.files[2].name} is not the file of Fashion-MNIST that we know: its hash is md5:"):
+        load("fashion-mnist", "train", folder=mine)
+
+
 def test_torchvision_finds_the_files_where_it_looks(home, monkeypatch):
     """Fashion-MNIST in miniature: its four .gz files, unpacked into the folder that torchvision's class expects."""
     archives = home / "fashion-mnist" / "archives"
-    archives.mkdir(parents=True)
-    files = []
-    for file, count in zip(card("fashion-mnist").files, (5, 5, 2, 2), strict=True):
-        array = np.zeros((count, 28, 28) if "images" in file.name else count, dtype=np.uint8)
-        (archives / file.name).write_bytes(idx(array))
-        files.append(dataclasses.replace(file, hash=None))
-    one = dataclasses.replace(card("fashion-mnist"), files=tuple(files), expected=7)
-    monkeypatch.setattr(catalog, "CARDS", (one,))
+    monkeypatch.setattr(catalog, "CARDS", (small_fashion(archives),))
     train, test = load("fashion-mnist", "train"), load("fashion-mnist", "test")
     assert (len(train), len(test)) == (5, 2)
     assert train[0][0].size == (28, 28)

@@ -37,6 +37,15 @@ def kinds(annotations):
     return [problem.kind for problem in annotations.problems]
 
 
+def test_two_pictures_that_share_a_label_file_are_said(make):
+    folder = make({"a": WHOLE, "b": WHOLE})
+    Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "images/train/a.jpg")  # a.jpg beside a.png: both mean labels/train/a.txt
+    annotations = read_dataset(folder)
+    assert [(p.kind, p.file) for p in annotations.problems] == [("shared-label", "labels/train/a.txt")]
+    assert "a.jpg and a.png share this label file" in annotations.problems[0].detail
+    assert [len(record) for record in annotations.images] == [1, 1, 1]
+
+
 class TestLines:
     def test_fractions_of_the_picture(self, make):
         (record,) = read_dataset(make({"a": f"{WHOLE}\n1 0.25 0.5 0.1 0.2\n"})).images

@@ -3,6 +3,7 @@
 import pytest
 
 from coursekit.data.catalog import card, content_hash, get, load
+from coursekit.data.labelled import labelled_images
 
 
 @pytest.fixture
@@ -25,3 +26,13 @@ def test_a_bccd_that_is_here_already(real_data, home):
     folder = get("bccd", folder=real_data / "bccd" / "BCCD")
     assert content_hash(folder) == card("bccd").content
     assert len(load("bccd", "test", folder=folder)) == 72
+
+
+def test_four_archives_in_one_folder_are_fashion_mnist(real_data, home):
+    """What somebody has who fetched them in the browser; nothing is written beside them."""
+    train, val, test = (labelled_images("fashion-mnist", split, folder=real_data / "fashion_mnist") for split in ("train", "val", "test"))
+    assert (len(train), len(val), len(test)) == (50_010, 9_990, 10_000)
+    assert train.images.shape[1:] == (1, 28, 28)
+    assert train.classes[9] == "Ankle boot"
+    assert test.labels.bincount().tolist() == [1000] * 10
+    assert abs(float(test.images.float().mean()) - 73.15) < 0.01  # as its card says

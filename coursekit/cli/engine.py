@@ -151,6 +151,10 @@ def _was_given(context: typer.Context, key: str) -> bool:
 
 
 def _refuse_contradictions(given: dict, settings, folder: Path) -> None:
+    if given.get("minutes"):  # they became epochs at its start
+        raise ValueError(
+            f"--minutes {given['minutes']:g} contradicts {folder}, which was started with {settings.epochs} epochs; leave it out"
+        )
     for key, value in given.items():
         if key not in ("resume", "project", "name") and getattr(settings, key) != value:
             option, started = f"--{key.replace('_', '-')} {value}", getattr(settings, key)

@@ -132,6 +132,8 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     model = first_model(settings, tuple(dataset.classes), compute is not None, notes).to(device, memory_format=torch.channels_last)
     settings = replace(settings, model=model.size)
     dataset = make_samples(dataset, settings, 0.4 / local_world_size())
+    if settings.batch > len(dataset):
+        raise ValueError(f"batch must be at most the {len(dataset)} pictures to train on, got {settings.batch}; lower --batch")
     notes += [dataset.describe()] if settings.tile else []
     if settings.imgsz % STRIDES[-1]:
         notes.append(f"imgsz {settings.imgsz} becomes {max(dataset.size_hw)}: the network takes multiples of {STRIDES[-1]}")

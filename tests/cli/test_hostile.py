@@ -85,6 +85,20 @@ def test_a_damaged_weights_file_is_named(name, good, tmp_path, say):
     assert str(tmp_path / name) in error
 
 
+def test_a_batch_larger_than_the_data_names_the_option(good, tmp_path, say):
+    code, _, error = say("train", "--data", good, *SMALL, "--project", tmp_path / "runs", "--batch", 64)
+    assert code == 2
+    assert "batch must be at most the 4 pictures to train on, got 64; lower --batch" in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_minutes_of_a_run_that_goes_on_are_refused_with_its_epochs(finished, say):
+    code, _, error = say("train", "--resume", "--project", finished, "--minutes", 3)
+    assert code == 2
+    assert "--minutes 3 contradicts" in error
+    assert "which was started with 1 epochs; leave it out" in error
+
+
 def test_a_pickle_that_runs_something_is_refused_in_a_clear_sentence(good, tmp_path, say):
     class Bomb:
         def __reduce__(self):

@@ -36,18 +36,34 @@ def mosaic(
 
     Source: YOLOv4, arXiv 2004.10934.
     """
+    height, width = size_hw
+    cx, cy = round(uniform(generator, *centre) * width), round(uniform(generator, *centre) * height)
+    zooms = [math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1]))) for _ in samples]
+    return mosaic_at(samples, (cx, cy), zooms, size_hw, min_visible)
+
+
+def mosaic_at(
+    samples: list[Sample], centre_xy: tuple[int, int], zooms: list[float], size_hw: tuple[int, int], min_visible: float = 0.2
+) -> Sample:
+    """`mosaic` with nothing left to chance.
+
+    Args:
+        centre_xy: whole pixels, where the four meet.
+        zooms: each image's factor.
+
+    Raises:
+        ValueError: if there are not four samples.
+    """
     if len(samples) != 4:
         raise ValueError(f"samples must be four, one for each quarter, got {len(samples)}")
     check_image(samples[0][0])
-    height, width = size_hw
-    cx, cy = round(uniform(generator, *centre) * width), round(uniform(generator, *centre) * height)
+    (cx, cy), (height, width) = centre_xy, size_hw
     canvas = new_canvas(samples[0][0], size_hw, GREY)
     targets = []
-    for number, (image, target) in enumerate(samples):
+    for number, ((image, target), zoom) in enumerate(zip(samples, zooms, strict=True)):
         right, below = number % 2 == 1, number >= 2
         x1, x2 = (cx, width) if right else (0, cx)
         y1, y2 = (cy, height) if below else (0, cy)
-        zoom = math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1])))
         h, w = image.shape[1:]
         new_h, new_w = max(1, round(h * zoom)), max(1, round(w * zoom))
         left, top = (0 if right else x2 - x1 - new_w), (0 if below else y2 - y1 - new_h)  # in the quarter's own pixels
@@ -69,3 +85,31 @@ def mixup(first: Sample, second: Sample, generator: torch.Generator, weight: tup
     share = uniform(generator, *weight)
     mixed = torch.lerp(image2.float(), image1.float(), share).round_().to(torch.uint8)
     return mixed, concatenate([target1, target2])
+
+
+def mix_labels(image1: Tensor, label1: int, image2: Tensor, label2: int, share: float, num_classes: int) -> tuple[Tensor, Tensor]:
+    """mixup of two labelled images: pixels and labels are mixed by the same share.
+
+    Args:
+        image1, image2: uint8 (C, H, W) of one shape.
+        label1, label2: 0-based.
+        share: of the first, in [0, 1].
+
+    Returns:
+        float32 (C, H, W) in 0..255, and (num_classes,) float32 probabilities that add up to 1; two images of one class give it all.
+
+    Raises:
+        ValueError: if the shapes differ, or share or a label is out of range.
+
+    Source: Zhang et al. 2017, arXiv 1710.09412.
+    """
+    if image1.shape != image2.shape:
+        raise ValueError(f"image2 must have image1's shape {tuple(image1.shape)}, got {tuple(image2.shape)}")
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must lie in [0, 1], got {share}")
+    target = torch.zeros(num_classes)
+    for name, label, part in (("label1", label1, share), ("label2", label2, 1 - share)):
+        if not 0 <= label < num_classes:
+            raise ValueError(f"{name} must lie in 0..{num_classes - 1}, got {label}")
+        target[label] += part  # +=: both may be of one class
+    return share * image1.to(torch.float32) + (1 - share) * image2.to(torch.float32), target

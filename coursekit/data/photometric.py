@@ -80,14 +80,21 @@ def cutout(
     Source: DeVries and Taylor 2017, arXiv 1708.04552; rectangles as in random erasing, arXiv 1708.04896.
     """
     check_image(image)
-    image = image.clone()
     h, w = image.shape[1:]
     for _ in range(holes):
         height, width = round(uniform(generator, *size) * h), round(uniform(generator, *size) * w)
         top, left = round(uniform(generator, 0, h - height)), round(uniform(generator, 0, w - width))
-        image[:, top : top + height, left : left + width] = GREY
+        image = paint_hole(image, (left, top, left + width, top + height))
         x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
         hidden_w = (x2.clamp(max=left + width) - x1.clamp(min=left)).clamp(min=0)
         hidden_h = (y2.clamp(max=top + height) - y1.clamp(min=top)).clamp(min=0)
         target = select(target, hidden_w * hidden_h <= (1 - min_visible) * (x2 - x1) * (y2 - y1))
     return image, target
+
+
+def paint_hole(image: Tensor, window: tuple[int, int, int, int], fill: int = GREY) -> Tensor:
+    """A copy with the pixels of ``window`` (x1, y1, x2, y2) set to ``fill``; what of it lies outside the image is cut off."""
+    x1, y1, x2, y2 = (max(0, edge) for edge in window)  # a negative edge would count from the other side
+    image = image.clone()
+    image[:, y1:y2, x1:x2] = fill
+    return image

@@ -350,7 +350,7 @@ for batch, lr in ((16, 0.02), (128, 0.02), (128, 0.16), (1257, 0.02), (1257, 1.5
     print(f"batch {batch:>4}, rate {lr:<4}: {steps:>3} steps, validation loss {runs.loss.mean():.3f}, accuracy {runs.accuracy.mean():.1%}")
 
 # %% [markdown]
-# Read it in pairs. Eight times the batch at the same rate: an eighth of the steps, and it has hardly begun to learn. Eight times the batch with **eight
+# Read it in pairs. Eight times the batch at the same rate: an eighth of the steps, and it is far behind. Eight times the batch with **eight
 # times the rate** catches up: its gradient is less noisy, so it may be trusted more. That is the *linear scaling rule* (Goyal and others, 2017, who
 # trained ImageNet with batches of 8,192 that way). It cannot go on for ever. The full batch would need a rate of 1.57, and is far behind all the same:
 # four steps are four steps, and so near the limit 2 / curvature they may even explode. No batch size moves that limit.
@@ -800,14 +800,14 @@ band("momentum 0.9 at 0.01 on raw pixels: accuracy", exploded, at_most=0.4)
 # What the pictures say:
 #
 # - Each curve is a plateau with a cliff on its right. Too small costs time, which more steps can buy back; too large costs everything.
-# - On normalised digits the cliff of plain SGD stands between 0.3 and 3 for the networks with hidden layers; by 2 / curvature, their curvature is between
-#   1 and 6. Momentum moves the whole picture to the left. The deeper network falls first. (The linear one has no cliff here: its curvature shrinks as it
+# - On normalised digits the cliff of plain SGD stands between 0.3 and 3 for the networks with hidden layers; by 2 / curvature, their curvature is roughly
+#   between 1 and 6. Momentum moves the whole picture to the left. The deeper network falls first. (The linear one has no cliff here: its curvature shrinks as it
 #   becomes sure. That is special to it.)
 # - **0.01 with momentum 0.9** has nearly arrived after these few steps, and keeps a factor of ten from the nearest cliff. That is the "why" of 0.01: with
 #   inputs around 1 it is seldom too large, and where it is too small, patience is all it costs.
 # - It is *only* a first guess, and only for that setting. Plain SGD wants some ten times more. For Adam the usual first guess is **0.001**, and that is
-#   meant for trainings of thousands of steps: its steps are as long as the rate says, so sixty of them move a weight by 0.06 at most. In trainings as
-#   short as ours ten times more is better.
+#   meant for trainings of thousands of steps: its steps are about as long as the rate says, so two hundred of them move a weight by 0.2 or so. In
+#   trainings as short as ours ten times more is better.
 # - On raw pixels 0.01 is a disaster, and a smaller rate is not the cure: look how low the best accuracy of SGD is there. Normalising is.
 #
 # So: start at the first guess, then try three times more and three times less, and go on in the direction that helped. Look at factors, never at
@@ -999,11 +999,12 @@ spread = [max(row[name] for row in best_rates.values()) / min(row[name] for row 
 print(f"{'largest / smallest best rate':<30}", *(f"{factor:>10.0f}" for factor in spread))
 
 # %% [markdown]
-# A surprise: AdaGrad, whose rate dies, does very well. Sixty steps, no noise: here a rate that begins large and dies is just what is wanted. (Section 7 called it strong first, then
-# gentle.) RMSprop is the opposite: its steps stay about as long as the rate, so at the bottom it jumps about the minimum for ever.
+# A surprise: AdaGrad, whose rate dies, does very well. Sixty steps, no noise: a rate that begins large and dies is just what is wanted here. Section 7
+# called it strong first, then gentle. RMSprop is the opposite: its steps stay about as long as the rate, so at the bottom it jumps about the minimum for
+# ever.
 #
-# And look at the best *rates*: for one and the same optimiser they differ by ten to fifty times between landscapes, and least for Adam, which is one reason
-# why people like it. Who reports "A beats B" from one rate each has measured the rates.
+# And look at the best *rates*: for one and the same optimiser they differ by ten to fifty times between landscapes, and least for Adam, which is one
+# reason why people like it. Who reports "A beats B" from one rate each has measured the rates.
 #
 # **The saddle** (안장점) deserves a closer look: flat in its middle, down to both sides. We start a thousandth beside the ridge, so the way down has
 # almost no gradient yet. All with rate 0.1:
@@ -1018,8 +1019,8 @@ band("leaving the saddle: steps of SGD over those of RMSprop", leaving["SGD"] / 
 
 # %% [markdown]
 # SGD waits for the tiny gradient to grow. RMSprop and Adam divide it by its own size and leave at once. (AdaGrad too leaves at once, and then its
-# rate dies on the way down: without the choice of its own rate the winner of the table comes last.) In networks saddles are far
-# more common than bad minima (Dauphin and others, 2014, arXiv 1406.2572).
+# rate dies on the way down: without the choice of its own rate the winner of the table comes last.) In networks saddles are far more common than bad
+# minima (Dauphin and others, 2014, arXiv 1406.2572).
 #
 # **Two minima** (국소 최솟값, 전역 최솟값): the left one is lower, we start on the right. With little speed you end in the nearer one; with momentum you may roll
 # through it into the better one, or, from elsewhere, out of it. No optimiser *knows* which one it is in.
@@ -1120,7 +1121,7 @@ uneven_own = {name: accuracy.mean().item() for name, (_, accuracy) in uneven.ite
 band("uneven units: points between Adam and SGD, each at its best", uneven_own["Adam"] - uneven_own["SGD"], at_least=0.015)
 
 # %% [markdown]
-# Here a rate for every weight pays. (The better cure is to normalise each column, and then the difference is gone. You cannot do that to what happens
+# Here a rate for every weight pays. (The better cure is to normalise each column: then the units are gone. You cannot do that to what happens
 # between layers: batch normalisation, notebook 08, can.)
 #
 # ### Which one, then?

@@ -70,11 +70,6 @@ def rmsprop_forgets_the_new_average(weights, gradient, average, lr, decay, eps):
     return weights - lr * gradient / (new.sqrt() + eps), average
 
 
-def rmsprop_multiplies(weights, gradient, average, lr, decay, eps):
-    average = decay * average + (1 - decay) * gradient**2
-    return weights - lr * gradient * (average.sqrt() + eps), average
-
-
 rmsprop = Exercise(
     name="03.rmsprop",
     reference=optimisers.rmsprop,
@@ -120,11 +115,6 @@ rmsprop = Exercise(
             "average-forgotten",
             rmsprop_forgets_the_new_average,
             "The weights are right, but you gave back the old average. The next step needs the new one.",
-        ),
-        Misconception(
-            "multiplied",
-            rmsprop_multiplies,
-            "Steep directions got longer steps still. Divide by the typical size of the gradient, do not multiply.",
         ),
     ],
     hints=[

@@ -101,6 +101,15 @@ def test_a_quarter_of_the_width_is_about_a_sixteenth_of_the_parameters(name):
     assert whole / 18 < quarter < whole / 4
 
 
+@pytest.mark.parametrize("width", [0.01, 0.33, 1.3])
+@pytest.mark.parametrize("name", SMALL)
+def test_any_width_fits_together(name, width):
+    """Odd numbers of channels must still divide into groups, halves and shuffles."""
+    with torch.device("meta"):
+        model = SMALL[name](num_classes=4, width=width, small_images=True).eval()
+        assert model(torch.empty(2, 3, 40, 33)).shape == (2, 4)
+
+
 def test_a_narrow_one_learns_eight_images_by_heart(small):
     steps, lr = (25, 0.001) if isinstance(small, AlexNet | VGG) else (10, 0.002)  # without normalisation it takes longer
     losses = overfit_one_batch(small, images(), torch.arange(8) % 4, steps, lr)

@@ -42,6 +42,12 @@ def holds_a_graph(said) -> bool:
     return isinstance(said, Tensor) and said.requires_grad
 
 
+def plain_numbers(said) -> bool:
+    """Are all values of a dict or a list Python's own numbers? Tensors cannot go into a CSV file, and `round` does not know them."""
+    values = said.values() if isinstance(said, dict) else said if isinstance(said, (list, tuple)) else [said]
+    return all(isinstance(value, (int, float)) for value in values)
+
+
 def of_sizes(*sizes: int) -> list[tuple[Tensor, Tensor]]:
     """Batches of these sizes with small whole numbers in them. The first batches fit the labels better than the last."""
     inputs = torch.tensor([[1, 0, 1], [0, 1, -1], [2, -1, 0], [1, 1, 2], [-1, 2, 1], [0, -2, 2], [2, 1, -1]], dtype=torch.float32)
@@ -77,7 +83,12 @@ def drive_train_epoch(answer, weight, batches, lr, loss_of):
     model = Tiny(weight).eval()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     said = answer(model, (pair for pair in batches), optimizer, loss_of)
-    return {"returned": said, "weights afterwards": model.weight.detach(), "the loss holds on to its graph": holds_a_graph(said)}
+    return {
+        "returned": said,
+        "weights afterwards": model.weight.detach(),
+        "the loss holds on to its graph": holds_a_graph(said),
+        "plain numbers came back": plain_numbers(said),
+    }
 
 
 def means(losses, right, sizes, by_size=("loss", "accuracy"), scale=1.0) -> dict:

@@ -4,7 +4,17 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from coursekit.exercises.core import Close, Exercise, Misconception
-from coursekit.exercises.n05_training_loop import MEAN_OF_MEANS, WEIGHT, Tiny, holds_a_graph, means, of_sizes, random_batches, twice
+from coursekit.exercises.n05_training_loop import (
+    MEAN_OF_MEANS,
+    WEIGHT,
+    Tiny,
+    holds_a_graph,
+    means,
+    of_sizes,
+    plain_numbers,
+    random_batches,
+    twice,
+)
 from coursekit.training.classifier import evaluate, overfit_one_batch
 
 # --- evaluate
@@ -31,6 +41,7 @@ def drive_evaluate(answer, weight, batches, training, loss_of):
         "in train mode afterwards": model.training,
         "gradients were switched on": any(model.with_gradients),
         "weights afterwards": model.weight.detach(),
+        "plain numbers came back": plain_numbers(said),
     }
 
 
@@ -154,7 +165,12 @@ def drive_overfit(answer, weight, inputs, labels, steps, lr):
     """Let Tiny, which comes in eval mode, learn one batch by heart."""
     model = Tiny(weight).eval()
     losses = answer(model, inputs, labels, steps, lr)
-    return {"losses": losses, "weights afterwards": model.weight.detach(), "losses hold on to their graphs": holds_a_graph(losses)}
+    return {
+        "losses": losses,
+        "weights afterwards": model.weight.detach(),
+        "losses hold on to their graphs": holds_a_graph(losses),
+        "plain numbers came back": plain_numbers(losses),
+    }
 
 
 def _overfit(model, inputs, labels, steps, lr, *, awake=True, kind=torch.optim.Adam, fresh=False, zero=True, after=False, graph=False):

@@ -317,8 +317,8 @@ show_images(digits["test"].images[wrong], titles, columns=8, suptitle="The mista
 # things. Is this digit an *eight*? One in ten is. We build two classifiers:
 #
 # - The **lazy** one says "no" to every image. It has never seen one.
-# - The **cheap** one is logistic regression on a squeezed digit of 8 rows and 4 columns. In training it was told that a missed eight is as bad as nine false
-#   alarms (`class_weight="balanced"`).
+# - The **cheap** one is logistic regression on a squeezed digit of 8 rows and 4 columns. In training it was told that a missed eight is as bad as nine
+#   false alarms (`class_weight="balanced"`).
 
 
 # %%
@@ -543,8 +543,8 @@ print("class 0 ties with class 1, and 0 is right: ours", top_k_accuracy(np.array
 # A third rule is seen in home-made code: "right if at most k - 1 scores are *higher*". It gives the network that learnt nothing 100 %. Ties are rare between
 # floats, until somebody rounds scores or a network outputs only zeros.
 #
-# Now a real one: signs of 16 classes, drawn hard to see and 16x16 pixels small, and logistic regression that has learnt from twenty images a class. It is a poor
-# classifier, and that is what we want to look at.
+# Now a real one: signs of 16 classes, drawn hard to see and 16x16 pixels small, and logistic regression that has learnt from twenty images a class. It is a
+# poor classifier, and that is what we want to look at.
 
 # %%
 lengths = {"train": at(smoke=64, quick=320, full=320), "val": at(smoke=48, quick=400, full=400), "test": at(smoke=48, quick=600, full=600)}
@@ -570,8 +570,8 @@ print(f"top-1 {by_k[0]:.3f}   top-5 {by_k[4]:.3f}   guessing five of sixteen {5 
 band("what top-5 adds to top-1", by_k[4] - by_k[0], at_least=0.2)
 
 # %% [markdown]
-# Top-5 is a kind number. Five of sixteen classes guessed at random are right in 31 %. Use it where a person picks from a short list, or where labels are ambiguous; a car
-# cannot brake for five signs.
+# Top-5 is a kind number. Five of sixteen classes guessed at random are right in 31 %. Use it where a person picks from a short list, or where labels are
+# ambiguous; a car cannot brake for five signs.
 #
 # ## 5. A score, and where to cut it
 #
@@ -769,8 +769,8 @@ for wished in (0.8, 0.9, 0.95):
     print(f"wished {wished:.2f}: threshold {threshold:.3f}; on the test images recall {found:.2f}, false positive rate {alarms:.2f}")
 
 # %% [markdown]
-# The test images give less than was wished. Each of the two sets holds 26 eights, so one eight is 4 %, and the threshold was taken where the validation images
-# just reached the goal. A promise about recall is as good as the number of positives behind it.
+# The test images give less than was wished. Each of the two sets holds 26 eights, so one eight is 4 %, and the threshold was taken where the validation
+# images just reached the goal. A promise about recall is as good as the number of positives behind it.
 #
 # ## 7. When is a score a probability?
 #
@@ -801,8 +801,8 @@ band("ECE of the sign classifier", before, at_least=0.1)
 # It promises far more than it keeps. A classifier that has its training images by heart is sure of everything, and large networks that are trained long are
 # known for it (Guo and others, 2017).
 #
-# The repair is surprisingly small. Divide all logits by one number T before the softmax, the **temperature** (온도): above 1 it makes every answer less sure, below 1 more. T
-# is found on the validation images, by trying values until the cross-entropy (02) is smallest.
+# The repair is surprisingly small. Divide all logits by one number T before the softmax, the **temperature** (온도): above 1 it makes every answer less sure,
+# below 1 more. T is found on the validation images, by trying values until the cross-entropy (02) is smallest.
 
 # %%
 predict(
@@ -822,8 +822,8 @@ band("ECE after dividing by T, as a share of before", after / before, at_most=0.
 assert correct.mean() == correct_after.mean()
 
 # %% [markdown]
-# Is every classifier too sure of itself? Here is the same one, held back in training (`C=1`: large weights cost more, notebook 08), so that it never knew its images by
-# heart:
+# Is every classifier too sure of itself? Here is the same one, held back in training (`C=1`: large weights cost more, notebook 08), so that it never knew its
+# images by heart:
 
 # %%
 held_back = LogisticRegression(C=1, max_iter=1000).fit(*pixels(signs["train"]))
@@ -843,8 +843,8 @@ panels = {
 pictures.show_reliability_panels(panels, "Signs: how sure it sounds, and how often it is right")
 
 # %% [markdown]
-# Bars below the dashed line: too sure of itself (과신). Bars above it: too modest. The two are equally often right, and their scores of 0.7 mean different things. T cannot repair everything, for it is one
-# number for all answers, but it costs nothing and leaves the accuracy alone.
+# Bars below the dashed line: too sure of itself (과신). Bars above it: too modest. The two are equally often right, and their scores of 0.7 mean different
+# things. T cannot repair everything, for it is one number for all answers, but it costs nothing and leaves the accuracy alone.
 #
 # The cheap eight-finder is off in another way. `class_weight="balanced"` made eights nine times as heavy in training, so it believes in a world where every
 # second image is an eight:

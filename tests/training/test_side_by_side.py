@@ -115,6 +115,25 @@ def test_flat_scales_as_it_is_told():
     assert labels.tolist() == [1]
 
 
+def test_one_thread_inside_and_as_many_as_before_afterwards_even_after_an_error():
+    before, inside = torch.get_num_threads(), []
+
+    def step(weights, gradient, state, lr):
+        inside.append(torch.get_num_threads())
+        if len(inside) > 8:
+            raise KeyError("enough")
+        return weights - lr * gradient, state
+
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError, match="enough"):
+            train_networks(step, [0.1], blobs(), blobs(), 5)
+        assert set(inside) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("wrong", [{"batch": 0}, {"rates": []}, {"seeds": ()}])
 def test_what_cannot_be_trained_is_named(wrong):
     settings = {"rates": [0.1], "batch": 16, "seeds": (0,)} | wrong

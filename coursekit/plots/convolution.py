@@ -49,7 +49,7 @@ def _numbers(ax, values: Tensor, title: str = "", window: tuple[int, int, int, i
             x + 0.5, y + (0.36 if inside[y, x] and taps is not None else 0.5), f"{values[y, x]:.4g}", ha="center", va="center", fontsize=10
         )
         if inside[y, x] and taps is not None:
-            ax.text(x + 0.5, y + 0.77, f"· {taps[y - top, x - left]:.3g}", ha="center", va="center", fontsize=8, color=MARK)
+            ax.text(x + 0.5, y + 0.77, f"× {taps[y - top, x - left]:.3g}", ha="center", va="center", fontsize=8, color=MARK)
     if window is not None:
         ax.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=INK, linewidth=2.5))
     ax.set(xlim=(-0.05, columns + 0.05), ylim=(rows + 0.05, -0.05), aspect="equal")
@@ -74,7 +74,8 @@ def show_steps(image: Tensor, kernel: Tensor, title: str = "One window after ano
     if result.numel() > 9:
         raise ValueError(f"image must give at most 9 windows, got {result.numel()}")
     (height, width), (rows, columns) = kernel.shape, result.shape
-    figure, axes = plt.subplots(1, result.numel() + 1, figsize=(2.2 * (result.numel() + 1), 2.9), layout="constrained")
+    widths = [image.shape[1]] * result.numel() + [max(columns, 3)]
+    figure, axes = plt.subplots(1, len(widths), figsize=(0.55 * sum(widths) + 0.6, 2.9), width_ratios=widths, layout="constrained")
     for ax, (y, x) in zip(axes, np.ndindex(rows, columns), strict=False):
         products = image[y : y + height, x : x + width] * kernel
         plus, minus = products.clamp(min=0).sum(), -products.clamp(max=0).sum()
@@ -151,13 +152,15 @@ def show_maps(maps: Tensor | Mapping[str, Tensor], title: str, columns: int = 6,
     named = dict(maps) if isinstance(maps, Mapping) else {f"map {i}": m for i, m in enumerate(maps)}
     columns = min(columns, len(named))
     rows = -(-len(named) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, (size + 0.45) * rows + 0.3), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, (size + 0.38) * rows + 0.2), layout="constrained", squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, (name, values) in zip(axes.flat, named.items(), strict=False):
         values = values.detach().cpu().float()
         low, high = limits or (values.min().item(), values.max().item())
         ax.imshow(values.numpy(), cmap="gray", vmin=low, vmax=high if high > low else low + 1)
+        ax.set_axis_on()  # a frame, or a white border could not be told from the page
+        ax.set(xticks=[], yticks=[])
         ax.set_title(f"{name}\n{values.min():.2g} to {values.max():.2g}", fontsize=8)
     figure.suptitle(title)
     ranges = ", ".join(f"{name} {v.min():.2g} to {v.max():.2g}" for name, v in named.items())
@@ -188,7 +191,7 @@ def show_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str) -> F
     Args:
         shapes: (layer, shape of one image behind it), (C, H, W) or (n,).
     """
-    figure, ax = plt.subplots(figsize=(1.2 * len(shapes) + 0.3, 2.5), layout="constrained")
+    figure, ax = plt.subplots(figsize=(1.2 * len(shapes) + 0.3, 2.05), layout="constrained")
     largest = max(shape[-1] for _, shape in shapes if len(shape) == 3)
     for place, (name, shape) in enumerate(shapes):
         x = place * 1.25
@@ -204,7 +207,7 @@ def show_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str) -> F
         numbers = f"{np.prod(shape):,} numbers" if len(shape) == 3 else f"{shape[0]}"
         inner = f"{shape[0]} @ {shape[1]}x{shape[2]}\n{numbers}" if len(shape) == 3 else f"{numbers} numbers"
         ax.text(x, -0.62, f"{name}\n{inner}", ha="center", va="top", fontsize=7.5)
-    ax.set(xlim=(-0.7, (len(shapes) - 1) * 1.25 + 0.7), ylim=(-1.05, 0.85), aspect="equal")
+    ax.set(xlim=(-0.7, (len(shapes) - 1) * 1.25 + 0.7), ylim=(-1.02, 0.72), aspect="equal")
     ax.set_axis_off()
     ax.set_title(title)
     return set_alt(figure, f"{title}. " + ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shapes) + ".")

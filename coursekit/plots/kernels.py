@@ -70,7 +70,7 @@ def draw_kernel(ax, kernel: Tensor, title: str = "", numbers: bool = True) -> No
     if numbers:
         for y, x in np.ndindex(*values.shape):
             colour = "black" if values[y, x] > -0.1 * reach else "white"
-            ax.text(x, y, f"{values[y, x]:.2g}", ha="center", va="center", fontsize=8, color=colour)
+            ax.text(x, y, f"{round(values[y, x].item(), 2) + 0:g}", ha="center", va="center", fontsize=8, color=colour)
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=9)
 

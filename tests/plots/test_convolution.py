@@ -48,7 +48,7 @@ def test_steps_write_the_sum_of_each_window_above_it():
         "what comes out: 2 x 2",
     ]
     assert texts(figure.axes[-1]) == ["12", "12", "8", "8"]
-    assert texts(figure.axes[0])[:4] == ["1", "· -1", "1", "· 0"]
+    assert texts(figure.axes[0])[:4] == ["1", "× -1", "1", "× 0"]
     assert "gives [[12.0, 12.0], [8.0, 8.0]]" in get_alt(figure)
 
 

@@ -56,6 +56,8 @@ def test_what_does_not_fit_is_named(image, kernel, message):
 def test_kernels_carry_their_numbers():
     figure = show_kernels({"a": named_kernel("sobel_x")}, "Kernels")
     assert [t.get_text() for t in figure.axes[0].texts] == ["-1", "0", "1", "-2", "0", "2", "-1", "0", "1"]
+    nearly = show_kernels({"a": torch.tensor([[-0.0004, 1 / 9]])}, "Kernels")
+    assert [t.get_text() for t in nearly.axes[0].texts] == ["0", "0.11"]
     assert "Kernels: 1 kernels. a [[-1.0, 0.0, 1.0]" in get_alt(figure)
     assert not show_kernels(torch.zeros(2, 5, 5), "Many", numbers=False).axes[0].texts
 

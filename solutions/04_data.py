@@ -676,7 +676,9 @@ band("split by sign", np.mean(by_sign), at_most=0.5)
 
 # %% [markdown]
 # Which of the two will a driver experience? The second: no car will meet *our* signs. The first number is no property of the classifier. It says how well we remember what we have seen.
-# Look where its answers come from:
+# And see how far apart the dots on the right lie: 13 signs are few, so the honest number is an uncertain one. Many frames of them only *look* like many pictures.
+#
+# Where do the answers on the left come from?
 
 # %%
 asked = test[torch.linspace(0, len(test) - 1, 8).long()]
@@ -791,7 +793,7 @@ for name, fitted in (
     print(f"fitted on {name}: mean", [round(v, 3) for v in (fitted / 255).mean(dim=(0, 2, 3)).tolist()])
 
 # %% [markdown]
-# A change in the second decimal. One mean over a million pixels tells next to nothing about any one picture. It matters where a preprocessor learns *much* from *few* pictures. An extreme case:
+# A change in the second or third decimal. One mean over a million pixels tells next to nothing about any one picture. It matters where a preprocessor learns *much* from *few* pictures. An extreme case:
 # 80 pictures of pure noise, labels by coin, so that nobody can do better than 50 %. The preprocessor keeps the 20 pixels (of 1,000) in which the two classes differ most.
 
 # %%
@@ -938,7 +940,8 @@ print("\n".join(first.read_text().splitlines()[:20]), "\n...")
 print("\nYOLO", first.stem + ".txt")
 print((desk / "yolo" / "labels" / "train" / f"{first.stem}.txt").read_text())
 print("COCO instances_train.json, from the first box on")
-print((desk / "coco" / "annotations" / "instances_train.json").read_text()[310:640], "...")
+text = (desk / "coco" / "annotations" / "instances_train.json").read_text()
+print(text[text.index('"annotations"') :][:240], "...")
 
 # %% [markdown]
 # ### Exercise: voc_to_yolo

@@ -22,6 +22,7 @@ from .labelled import Labelled
 from .layout import split_folders
 from .records import summarize
 
+WHOLE = "all"  # the name of the one split of a set that is not split
 UNEVEN = 3.0  # a largest class of so many times the smallest is worth a line
 TOO_FEW = 20  # with fewer in a class of a split, one picture more or less moves its score by 5 %
 
@@ -74,11 +75,14 @@ class DataCard:
         """For a README, or for ``IPython.display.Markdown``. What nobody answered is said, not left out."""
         unit = "boxes" if self.task == "detection" else "pictures"
         open_question = "**not stated**"
-        sides = [f"{side} {low} to {high}, median {middle}" for side, (low, middle, high) in self.sizes.items()]
+        sides = [
+            f"{side} {low} to {high}, median {middle}" if low < high else f"{side} {low}"
+            for side, (low, middle, high) in self.sizes.items()
+        ]
         lines = [f"# Data card: {_cell(self.name)}", "", "| | |", "|---|---|"]
         rows = {
             "task": f"{self.task}, {len(self.classes)} class{'es' if len(self.classes) != 1 else ''}",
-            "pictures": ", ".join(f"{count:,} {split}" for split, count in self.pictures.items()),
+            "pictures": ", ".join(f"{count:,}{'' if split == WHOLE else ' ' + split}" for split, count in self.pictures.items()),
             "sizes": "; ".join(sides) or "not known",
             "balance": f"the largest class has {self.imbalance:.1f} times the {unit} of the smallest",
             "split by": self.split_by or open_question,
@@ -125,7 +129,7 @@ def data_card(
     if isinstance(data, (str, Path)):
         task, classes, pictures, counts, sizes, found = _from_folder(Path(data))
     else:
-        splits = {"all": data} if isinstance(data, Labelled) else dict(data)
+        splits = {WHOLE: data} if isinstance(data, Labelled) else dict(data)
         if not splits or not all(isinstance(part, Labelled) for part in splits.values()):
             raise ValueError(f"data must be a folder, a Labelled set, or a dict of those by split, got {type(data).__name__}")
         task, (classes, pictures, counts, sizes, found) = "classification", _from_labelled(splits)
@@ -177,7 +181,7 @@ def _from_class_folders(root: Path):
     parts = split_folders(root) if visible else []
     if len(parts) < len(visible):
         parts = []  # "train" is a class, beside bus and tram
-    folders = {folder.name: folder for folder in parts} or {"all": root}
+    folders = {folder.name: folder for folder in parts} or {WHOLE: root}
     splits = {split: ImageFolder(folder) for split, folder in folders.items()}
     classes = next(iter(splits.values())).classes
     for split, part in splits.items():
@@ -231,8 +235,13 @@ def _duplicates(prints: dict[str, list[str]]) -> list[str]:
     for split in names:
         more = len(prints[split]) - len(set(prints[split]))
         if more:
-            found.append(f"{more} {'picture' if more == 1 else 'pictures'} of {split} lie there a second time")
+            lie = "picture lies" if more == 1 else "pictures lie"
+            found.append(f"{more} {lie} a second time in {_called(split)}")
     return found
+
+
+def _called(split: str) -> str:
+    return "the set" if split == WHOLE else split
 
 
 def _about_balance(classes: tuple[str, ...], counts: dict[str, dict[str, int]], unit: str) -> list[str]:
@@ -246,7 +255,7 @@ def _about_balance(classes: tuple[str, ...], counts: dict[str, dict[str, int]], 
         absent = [name for name in classes if not count[name]]
         few = [name for name in classes if 0 < count[name] < TOO_FEW]
         if absent:
-            found.append(f"{split} has no {', no '.join(absent)}")
+            found.append(f"{_called(split)} has no {', no '.join(absent)}")
         if few:
-            found.append(f"{split} has fewer than {TOO_FEW} {unit} of {', '.join(few)}: a score for them is mostly luck")
+            found.append(f"{_called(split)} has fewer than {TOO_FEW} {unit} of {', '.join(few)}: a score for them is mostly luck")
     return found

@@ -1,5 +1,7 @@
 """The first exercise of notebook 04_data: a data set of a folder. Each of the others, n04_data_*.py, has its own file."""
 
+import functools
+import io
 import tempfile
 import zlib
 from pathlib import Path
@@ -43,8 +45,20 @@ def upside_down(image):
     return image.flip(1)
 
 
+@functools.cache
+def _encoded(name: str, kind: str, height: int) -> bytes:
+    """A small picture whose pixels follow from its name; a PNG whatever the name ends in, so that it is read back to the last bit."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    picture = Image.fromarray(rng.integers(0, 256, (height, 5, 3), dtype=np.uint8))
+    if kind == "RGBA":
+        picture.putalpha(255)
+    file = io.BytesIO()
+    (picture if kind == "RGBA" else picture.convert(kind)).save(file, format="PNG", compress_level=1)
+    return file.getvalue()
+
+
 def make_folder(root: Path, content: dict[str, str]) -> None:
-    """Write what a case describes: small pictures whose pixels and size follow from their path."""
+    """Write what a case describes."""
     for place, (name, kind) in enumerate(content.items()):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,12 +67,7 @@ def make_folder(root: Path, content: dict[str, str]) -> None:
         elif kind == "folder":
             path.mkdir(exist_ok=True)
         else:
-            rng = np.random.default_rng(zlib.crc32(name.encode()))
-            picture = Image.fromarray(rng.integers(0, 256, (3 + place, 5, 3), dtype=np.uint8))
-            if kind == "RGBA":
-                picture.putalpha(255)
-            # a lossless file whatever its suffix says: what is read back is to be compared to the last bit
-            (picture if kind == "RGBA" else picture.convert(kind)).save(path, format="PNG", compress_level=1)
+            path.write_bytes(_encoded(name, kind, 3 + place))
 
 
 def drive_folder(answer, content, transform):

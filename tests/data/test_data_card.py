@@ -22,7 +22,7 @@ def test_an_empty_set_has_a_card_as_well():
     assert card.pictures == {"all": 0}
     assert card.sizes == {}
     assert card.imbalance != card.imbalance  # NaN
-    assert "all has no a, no b, no c" in card.problems
+    assert "the set has no a, no b, no c" in card.problems
 
 
 def test_counts_sizes_and_balance_of_splits():
@@ -54,7 +54,7 @@ def test_what_is_found_is_put_after_what_was_known():
 def test_a_picture_that_lies_there_twice_is_counted():
     one = labelled([30, 30, 30])
     twice = Labelled(torch.cat([one.images, one.images[:2]]), torch.cat([one.labels, one.labels[:2]]), one.classes)
-    assert data_card(twice, "toy").problems == ("2 pictures of all lie there a second time",)
+    assert data_card(twice, "toy").problems == ("2 pictures lie a second time in the set",)
 
 
 def test_what_nobody_answered_is_said_in_the_markdown():
@@ -62,6 +62,8 @@ def test_what_nobody_answered_is_said_in_the_markdown():
     text = card.to_markdown()
     assert card.missing == ("source", "licence", "split_by")
     assert text.startswith("# Data card: toy \\| set\n")
+    assert "| pictures | 70 |" in text
+    assert "| sizes | width 6; height 4 |" in text
     assert "| licence | **not stated**: without one you may not pass it on |" in text
     assert "| split by | **not stated** |" in text
     assert "| b | 10 |" in text
@@ -79,7 +81,7 @@ def test_the_colleagues_folder_is_seen_through_as_far_as_counting_can(tmp_path):
     assert card.counts["all"]["stop"] == 40
     assert 24 <= card.sizes["width"][0] < card.sizes["width"][1] < card.sizes["width"][2] <= 80
     problems = " · ".join(card.problems)
-    assert "1 picture of all lie there a second time" in problems
+    assert "1 picture lies a second time in the set" in problems
     assert "kinds of pixel are mixed: 114 RGB, 1 L" in problems
     assert "classes are uneven: 40 pictures of stop, 4 of parking" in problems
     assert "00017" not in problems  # a wrong label is found by eyes alone

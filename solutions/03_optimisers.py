@@ -894,8 +894,8 @@ band("end of the cosine, as a share of the better constant rate", walks["0.5, co
 band("measured over calculated spread at 0.5", walks["constant 0.5"][-1] / (0.5 / 1.5) ** 0.5, at_least=0.93, at_most=1.07)
 
 # %% [markdown]
-# Strong first, then gentle, has both: the speed of the large rate and the precision of the small one. Every drop of the staircase shows as a drop of
-# the curve a little later.
+# Strong first, then gentle, has both: the speed of the large rate and the precision of the small one. The first drop of the staircase shows as a bend
+# of the curve; after the second, so little rate is left that hardly anything moves.
 #
 # On real data it is the same story. Digits, a linear classifier, batches of 8 (much noise), momentum 0.9, three seeds; the loss over the *whole* training
 # set at the end. To be fair, each schedule gets the best of five rates.
@@ -923,7 +923,7 @@ for name, factor in schedules.items():
 band("training loss with the cosine, as a share of the best constant rate's", scheduled["cosine"] / scheduled["constant"], at_most=0.9)
 
 # %% [markdown]
-# Look at the rates, too. Whoever slows down in the end may start faster: the cosine's best rate is larger than the best constant one.
+# Look at the rates, too. Whoever slows down in the end may start faster: the cosine's best rate is as large as the best constant one, or larger.
 #
 # ### Why Adam wants a warm-up
 #
@@ -958,8 +958,8 @@ band("accuracy in the end, rate 0.1: with warm-up minus without", final["warm-up
 
 # %% [markdown]
 # Up to 0.03 it makes little difference here. At 0.1 the first steps break the network: the loss shoots far above 2.30, worse than guessing, and what breaks
-# may never heal. With a warm-up the same rate works. Notebook 19 trains its detector with one. (Liu and others, 2019, blame the second average: from a handful of gradients it is hardly
-# better than a guess. arXiv 1908.03265.)
+# may never heal. With a warm-up the same rate works. Notebook 19 trains its detector with one. (Liu and others, 2019, arXiv 1908.03265, blame the second
+# average: from a handful of gradients it is hardly better than a guess.)
 #
 # ✂ *50 minutes*
 #

@@ -1022,13 +1022,14 @@ torch.testing.assert_close(boxes["yolo"], boxes["voc"], rtol=0, atol=1e-3)
 
 # %%
 ten_scenes = SignScenes(10, seed=31, size=192, classes=["stop", "yield", "no_entry", "parking"], most=2, smallest=34)
-paths = [save_picture(ten_scenes[i][0], desk / "to-label" / f"scene_{i}.png") for i in range(10)]
-session = Session(paths, ten_scenes.classes)
-label_pictures(session, "my_labels")
+mine = Path("my_labels")  # beside this notebook, so that it is there tomorrow
+paths = [save_picture(ten_scenes[i][0], mine / "to_label" / f"scene_{i}.png") for i in range(10)]
+session = Session.load(mine) if (mine / "session.json").is_file() else Session(paths, ten_scenes.classes)
+label_pictures(session, mine)
 
 # %% [markdown]
 # Move the two sliders until the dashed box fits, choose the class, press **add box**; **next** goes on. **save** writes two data sets, `my_labels/voc` and `my_labels/yolo`, with the pictures, and
-# the session itself: `Session.load("my_labels")` goes on tomorrow. Then run the cells below (again). Where nobody labels, as in a test of this notebook, a machine
+# the session itself: run the cell again tomorrow, and you go on where you saved. Then run the cells below (again). Where nobody labels, as in a test of this notebook, a machine
 # pretends to have a hand: it takes the truth and misses each edge by up to 3 pixels.
 
 
@@ -1073,7 +1074,8 @@ for record in back["voc"].images:
     overlap = box_iou(torch.from_numpy(record.boxes), target["boxes"])  # (drawn, true)
     overlap = overlap * (torch.from_numpy(record.labels)[:, None] == target["labels"][None])  # another class is no match
     agreement += overlap.amax(dim=0).tolist() if len(record) else [0.0] * len(target["boxes"])
-print(f"{len(agreement)} signs: mean IoU of hand and truth {np.mean(agreement):.2f}, lowest {min(agreement):.2f}")
+if agreement:
+    print(f"{len(agreement)} signs: mean IoU of hand and truth {np.mean(agreement):.2f}, lowest {min(agreement):.2f}")
 if not by_hand:
     band("mean IoU of a hand that misses by up to 3 pixels", np.mean(agreement), at_least=0.75, at_most=0.97)
 

@@ -61,7 +61,7 @@ def group_one_frame_of_each(groups, share, order):
 
 
 def group_none_held_out(groups, share, order):
-    return both_sides(torch.isin(groups, order[: min(round(share * len(order)), len(order) - 1)]), len(groups))
+    return both_sides(torch.isin(groups, order[: round(share * len(order))]), len(groups))
 
 
 def group_none_left(groups, share, order):
@@ -114,7 +114,8 @@ group_exercise = Exercise(
         Misconception(
             "none-held-out",
             group_none_held_out,
-            "A tenth of three groups is 0.3, rounded 0, and nothing was held out. At least one is.",
+            "A tenth of three groups is 0.3, rounded 0, and nothing was held out; nine tenths of two are 1.8, rounded 2, and nothing is "
+            "left to learn from. At least one is held out, and at least one stays.",
         ),
         Misconception(
             "none-left",

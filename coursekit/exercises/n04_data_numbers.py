@@ -139,12 +139,12 @@ def weight_cases(generator):
         yield "random", (torch.randint(0, classes, (30,), generator=generator), classes)
 
 
-def _weights(labels, num_classes, numerator=None, classes=None, absent=0.0, power=1.0):
+def _weights(labels, num_classes, numerator=None, classes=None):
     """The right weights with one thing at a time to get wrong."""
     count = torch.bincount(labels, minlength=num_classes).float()
     k = (count > 0).sum() if classes is None else classes
     n = len(labels) if numerator is None else numerator(count)
-    return torch.where(count > 0, (n / (k * count)) ** power, absent)
+    return torch.where(count > 0, n / (k * count), 0.0)
 
 
 def weights_one_over_count(labels, num_classes):
@@ -164,7 +164,7 @@ def weights_upside_down(labels, num_classes):
 
 
 def weights_infinite(labels, num_classes):
-    return _weights(labels, num_classes, absent=float("inf"))
+    return len(labels) / (num_classes * torch.bincount(labels, minlength=num_classes))
 
 
 def weights_count_absent_classes(labels, num_classes):
@@ -216,7 +216,8 @@ class_weights_exercise = Exercise(
         Misconception(
             "infinite",
             weights_infinite,
-            "A class without a sample got an infinite weight, and the first loss that touches it is infinite or NaN. It should get 0.",
+            "A class without a sample got an infinite weight, and the first loss that touches it is infinite or NaN. It should get 0, "
+            "and k should count only the classes that occur.",
         ),
         Misconception(
             "absent-classes-counted",

@@ -53,7 +53,12 @@ def stratified_cases(generator):
 
 
 def split_at_random(labels, share, order):
-    return both_sides(order[: held_count(share, len(order))], len(labels))
+    count = round(share * len(order))
+    return order[count:], order[:count]
+
+
+def split_at_random_in_order(labels, share, order):
+    return both_sides(order[: round(share * len(order))], len(labels))
 
 
 def _by_class(labels, places_of):
@@ -94,7 +99,7 @@ def split_places_in_the_order(labels, share, order):
 def split_rare_class_lost(labels, share, order):
     def places_of(label):
         places = _ordered(labels, order, label)
-        return places[: min(round(share * len(places)), len(places) - 1)]
+        return places[: round(share * len(places))]
 
     return _by_class(labels, places_of)
 
@@ -126,6 +131,8 @@ def split_not_sorted(labels, share, order):
     return torch.cat([empty, *train]), torch.cat([empty, *held_out])
 
 
+LEFT_TO_LUCK = "You took the share of all samples together, so how much each class gives is left to luck. Take it of each class by itself."
+
 stratified_exercise = Exercise(
     name="04.stratified_split",
     reference=stratified_split,
@@ -133,11 +140,8 @@ stratified_exercise = Exercise(
     compare=Exact(),
     twins=("sklearn.model_selection.train_test_split", "sklearn.model_selection.StratifiedShuffleSplit"),
     misconceptions=[
-        Misconception(
-            "at-random",
-            split_at_random,
-            "You took the share of all samples together, so how much each class gives is left to luck. Take it of each class by itself.",
-        ),
+        Misconception("at-random", split_at_random, LEFT_TO_LUCK),
+        Misconception("at-random-then-sorted", split_at_random_in_order, LEFT_TO_LUCK),
         Misconception(
             "stored-order",
             split_in_stored_order,
@@ -162,7 +166,8 @@ stratified_exercise = Exercise(
         Misconception(
             "rare-class-lost",
             split_rare_class_lost,
-            "A tenth of three is 0.3, rounded 0: the rare class is never judged. At least one is held out.",
+            "A tenth of three is 0.3, rounded 0: the rare class is never judged. Nine tenths of two are 1.8, rounded 2: nothing is left "
+            "to learn it from. Of two or more at least one is held out, and at least one stays.",
         ),
         Misconception(
             "nothing-left-to-learn",

@@ -15,7 +15,7 @@ def pixels(height=3, width=4, seed=0):
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in folder_cases(torch.Generator().manual_seed(2)) if c[0] != "a class without a picture yet"], ids=str
+    "case", [c for c in folder_cases(torch.Generator().manual_seed(2)) if c[0] != "a class without a picture yet"], ids=lambda case: case[0]
 )
 def test_image_folder_equals_torchvisions(tmp_path, case):
     _, (content, _) = case

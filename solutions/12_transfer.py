@@ -34,7 +34,8 @@ from torch.nn.functional import cross_entropy, one_hot
 from coursekit.data.batch_augment import AugmentBatch
 from coursekit.data.labelled import labelled_images
 from coursekit.models.embeddings import centre_loss, draw_triplets
-from coursekit.models.signs_backbone import SOURCE_CLASSES, TARGET_CLASSES, SignsNetwork, load_backbone, source_crops, target_crops
+from coursekit.models.pretrained import pretrained
+from coursekit.models.signs_backbone import SOURCE_CLASSES, TARGET_CLASSES, signs_network, source_crops, target_crops
 from coursekit.plots.images import show_images
 from coursekit.plots.transfer import drag_count, nearest, show_by_count, show_embeddings, show_neighbours
 from coursekit.training.classifier import batches, evaluate, fit_classifier
@@ -64,11 +65,11 @@ device = choose_device()
 # ## 1. A network that knows ten signs
 #
 # The course ships a small network: a ResNet-18 (09) with a quarter of its channels. It was trained on 5,000 drawn crops of **ten** sign classes. Six other classes it has
-# never seen. Ten classes are our stand-in for ImageNet's thousand, and six for your own project. (With a network at hand, `coursekit.models.pretrained` fetches weights that were
-# trained on ImageNet, and everything below works the same.)
+# never seen. Ten classes are our stand-in for ImageNet's thousand, and six for your own project. (Where there is an internet connection,
+# `pretrained("resnet18")` fetches weights that were trained on ImageNet, and everything below works with them in the same way.)
 
 # %%
-shipped = load_backbone().to(device)
+shipped = pretrained("signs").to(device)
 print("knows:", ", ".join(SOURCE_CLASSES))
 print("has never seen:", ", ".join(TARGET_CLASSES))
 known = source_crops("test", at(smoke=40, quick=300, full=1000))
@@ -116,7 +117,7 @@ predict(
 train = target_crops("train", at(smoke=36, quick=420, full=900))
 test = target_crops("test", at(smoke=36, quick=480, full=900))
 torch.manual_seed(0)
-untrained = SignsNetwork().to(device)
+untrained = signs_network().to(device)
 train_features = features(shipped, train.images)
 test_features = features(shipped, test.images)
 random_features = features(untrained, train.images)
@@ -350,7 +351,7 @@ def learn(way: str, count: int, seed: int) -> float:
     """Test accuracy after `steps` steps on `count` images of each class."""
     few, _ = of_each(train, count, seed)
     torch.manual_seed(seed)
-    network = (SignsNetwork(6) if way == "scratch" else replace_head(copy.deepcopy(shipped).cpu(), 6)).to(device)
+    network = (signs_network(6) if way == "scratch" else replace_head(copy.deepcopy(shipped).cpu(), 6)).to(device)
     if way == "last blocks":
         for part in network.backbone[:-1]:
             freeze(part)
@@ -495,7 +496,7 @@ predict(
 
 # %%
 torch.manual_seed(1)
-hasty = SignsNetwork().to(device)
+hasty = signs_network().to(device)
 fit_classifier(hasty, source_crops("train", at(smoke=40, quick=500, full=1000)), epochs=at(smoke=1, quick=2, full=4), lr=4e-3, batch=32)
 table = {}
 for name, network in (("random weights", untrained), ("a few steps", hasty), ("shipped", shipped)):

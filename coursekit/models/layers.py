@@ -153,7 +153,7 @@ class Classifier(nn.Module):
         smallest: height and width in pixels below which the backbone has nothing left to pool.
 
     ``model.head`` is a linear layer in every family: replace it, and the network learns other classes. ``model.features(images)`` is
-    what it is given, (N, length).
+    what it is given, (N, length). With ``model.pixels = Pixels(...)`` the network takes uint8 images; at first it takes floats.
     """
 
     def __init__(
@@ -167,16 +167,18 @@ class Classifier(nn.Module):
     ):
         super().__init__()
         self.smallest = smallest
+        self.pixels = nn.Identity()  # or `Pixels`, for a network that is given uint8
         self.backbone = backbone
         self.pool = pool or nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
         self.head = nn.Linear(length, num_classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) float, as `Pixels` makes them -> (N, length).
+        """(N, 3, H, W) float, as `Pixels` makes them (uint8 where ``self.pixels`` is one) -> (N, length).
 
         Raises:
-            ValueError: for another shape, whole numbers, or images that are too small.
+            ValueError: for another shape, whole numbers that nobody scales, or images that are too small.
         """
+        images = self.pixels(images)
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"images must be float (N, 3, H, W), as Pixels makes them, got {images.dtype} {tuple(images.shape)}")
         if min(images.shape[2:]) < self.smallest:

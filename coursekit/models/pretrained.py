@@ -1,28 +1,28 @@
-"""Our networks with weights that others trained on ImageNet. Used by notebooks 09_architectures, 10_efficient and 12_transfer.
+"""Networks that have learnt to see: the one that the course ships, and ours with weights trained on ImageNet. Used by 12_transfer.
 
->>> model = pretrained("resnet18")  # 45 MB, fetched once
->>> model(images).argmax(dim=1)     # uint8 (N, 3, 224, 224) -> places among the 1,000 classes
+>>> model = pretrained("signs")     # here without a network; knows ten traffic signs
+>>> model = pretrained("resnet18")  # 45 MB, fetched once; knows the 1,000 classes of ImageNet
+>>> model(images).argmax(dim=1)     # uint8 (N, 3, H, W) -> places among its classes
 """
 
-from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from torch import nn
 
 from ..data.download import DownloadError, RemoteFile, data_home, fetch, file_hash
 from ..training.checkpoint import load_checkpoint
 from .alexnet import AlexNet
 from .densenet import DenseNet
 from .inception import GoogLeNet
-from .layers import Pixels, check_choice
+from .layers import Classifier, Pixels, check_choice
 from .mobilenet_v2 import MobileNetV2
 from .mobilenet_v3 import MobileNetV3
 from .resnet import ResNet
 from .resnext import resnext50
 from .shufflenet import ShuffleNetV2
+from .signs_backbone import load_backbone
 from .torchvision_names import load_torchvision
 from .vgg import VGG
 
@@ -42,29 +42,31 @@ NETWORKS = {  # what torchvision calls it: how ours is built
 }
 
 
-def pretrained(name: str, folder: str | Path | None = None, progress: bool = True) -> nn.Sequential:
-    """A network of ours with torchvision's first ImageNet weights, in eval mode.
+def pretrained(name: str, folder: str | Path | None = None, progress: bool = True) -> Classifier:
+    """A network of ours that has learnt already, in eval mode: the shipped one, or one with torchvision's first ImageNet weights.
 
     Args:
-        name: one of `NETWORKS`.
+        name: ``"signs"`` (see `signs_backbone`), or one of `NETWORKS`.
         folder: where the file is kept, or lies already; None is ``data_home()/weights``.
         progress: show a bar while it downloads.
 
     Returns:
-        ``pixels`` (`Pixels`, with the mean and standard deviation that the weights were trained with) and ``network``. To learn other
-        classes, replace ``model.network.head``.
+        A `Classifier` that takes uint8: its ``pixels`` scale as they did when its weights were trained. To learn other classes, replace
+        its ``head``.
 
     Raises:
         ValueError: for a name that is not there, or a file that holds something else.
         DownloadError: if the file can be neither found nor fetched, or is not the one whose hash its name carries.
     """
-    check_choice("name", name, NETWORKS)
+    check_choice("name", name, ["signs", *NETWORKS])
+    if name == "signs":
+        return load_backbone()
     path = _weights_file(weights_url(name), Path(folder) if folder else data_home() / "weights", progress)
     with torch.device("meta"):  # no numbers yet: they come from the file
         network = NETWORKS[name]()
     load_torchvision(network, load_checkpoint(path), assign=True)
-    pixels = Pixels(0.5, 0.5) if name == "googlenet" else Pixels()  # its weights were brought over from another library
-    return nn.Sequential(OrderedDict(pixels=pixels, network=network)).eval()
+    network.pixels = Pixels(0.5, 0.5) if name == "googlenet" else Pixels()  # its weights were brought over from another library
+    return network.eval()
 
 
 def weights_url(name: str) -> str:

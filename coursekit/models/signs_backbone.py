@@ -10,7 +10,6 @@ import json
 import time
 
 import torch
-from torch import Tensor, nn
 
 from ..data.batch_augment import AugmentBatch
 from ..data.labelled import Labelled, from_samples
@@ -29,26 +28,16 @@ SETTINGS = {"crops": 5000, "epochs": 24, "batch": 64, "lr": 4e-3, "seed": 0}
 AMOUNTS = {"degrees": 8, "translate": 0.1, "scale": 1.2, "brightness": 0.3, "contrast": 0.3, "cutout": 0.2}
 
 
-class SignsNetwork(nn.Module):
-    """`Pixels`, then a ResNet: takes uint8 (N, 3, H, W), gives logits; ``features``, ``backbone`` and ``head`` as the ResNet's own.
+def signs_network(num_classes: int = len(SOURCE_CLASSES), width: float = 0.25) -> ResNet:
+    """A ResNet-18 with random weights for uint8 pictures of signs, (N, 3, 48, 48); it has 128 features at a quarter of the width.
 
     Args:
         num_classes: of the head.
-        width: factor on a ResNet-18's channels.
+        width: factor on its channels.
     """
-
-    def __init__(self, num_classes: int = len(SOURCE_CLASSES), width: float = 0.25):
-        super().__init__()
-        self.pixels = Pixels(0.45, 0.25)
-        network = ResNet(num_classes, depth=18, width=width)
-        self.backbone, self.pool, self.head = network.backbone, network.pool, network.head
-
-    def features(self, images: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W) -> (N, 128) at a quarter of the width."""
-        return self.pool(self.backbone(self.pixels(images)))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images))
+    network = ResNet(num_classes, depth=18, width=width)
+    network.pixels = Pixels(0.45, 0.25)
+    return network
 
 
 def source_crops(split: str, length: int) -> Labelled:
@@ -61,17 +50,17 @@ def target_crops(split: str, length: int) -> Labelled:
     return from_samples(SignCrops(length, seed=SEEDS[split] + 10, size=SIZE, difficulty="hard", classes=TARGET_CLASSES))
 
 
-def load_backbone() -> SignsNetwork:
+def load_backbone() -> ResNet:
     """The shipped network, in eval mode, with the head for the ten classes that it knows."""
     from safetensors.torch import load_file
 
     weights = load_file(resource(f"{NAME}.safetensors"))
-    network = SignsNetwork()
+    network = signs_network()
     network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in weights.items()})
     return network.eval()
 
 
-def export(network: SignsNetwork, facts: dict) -> None:
+def export(network: ResNet, facts: dict) -> None:
     """Weights as float16 into ``data/``, what was measured as the file's metadata, and the card beside it."""
     from safetensors.torch import save_file
 
@@ -103,7 +92,7 @@ On {facts["test crops"]} held-out crops of the ten classes: accuracy **{facts["a
 def main() -> None:
     torch.set_num_threads(1)  # more would only change the rounding
     torch.manual_seed(SETTINGS["seed"])
-    begin, network = time.perf_counter(), SignsNetwork()
+    begin, network = time.perf_counter(), signs_network()
     train, test = source_crops("train", SETTINGS["crops"]), source_crops("test", 1000)
     fit_classifier(
         network,

@@ -12,6 +12,7 @@ import torchvision
 from coursekit.data.download import DownloadError
 from coursekit.models import pretrained as module
 from coursekit.models.pretrained import NETWORKS, pretrained, weights_url
+from coursekit.training.transfer import features, freeze, parameter_groups, replace_head
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -79,8 +80,24 @@ def test_a_file_of_something_else_is_named(serve, tmp_path):
         pretrained("resnet18", tmp_path / "weights", progress=False)
 
 
+def test_the_shipped_backbone_comes_by_the_same_call_and_can_be_used_alike():
+    model, images = pretrained("signs"), torch.zeros(2, 3, 48, 48, dtype=torch.uint8)
+    assert not model.training
+    assert model(images).shape == (2, 10)
+    assert replace_head(model, 6)(images).shape == (2, 6)
+
+
+def test_fetched_weights_learn_other_classes_as_the_shipped_ones_do(serve, tmp_path):
+    serve(torchvision.models.shufflenet_v2_x0_5().state_dict())
+    model, images = pretrained("shufflenet_v2_x0_5", tmp_path / "weights", progress=False), torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    freeze(model.backbone)
+    assert replace_head(model, 6)(images).shape == (2, 6)
+    assert features(model, images).shape == (2, 1024)
+    assert [group["lr"] for group in parameter_groups(model, 0.1)] == [0.1]
+
+
 def test_a_name_that_is_not_there_is_named():
-    with pytest.raises(ValueError, match=r"name must be one of alexnet, .*got 'resnet19'"):
+    with pytest.raises(ValueError, match=r"name must be one of signs, alexnet, .*got 'resnet19'"):
         pretrained("resnet19")
 
 

@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from coursekit.data.signs import SIGN_CLASSES
 from coursekit.models import signs_backbone
-from coursekit.models.signs_backbone import SOURCE_CLASSES, TARGET_CLASSES, SignsNetwork, load_backbone, source_crops, target_crops
+from coursekit.models.signs_backbone import SOURCE_CLASSES, TARGET_CLASSES, load_backbone, signs_network, source_crops, target_crops
 from coursekit.resources import resource
 from coursekit.training.classifier import batches, evaluate
 
@@ -27,7 +27,7 @@ def test_crops_of_the_splits_differ():
 
 
 def test_it_takes_pixels_and_gives_logits_and_features():
-    network = SignsNetwork(6).eval()
+    network = signs_network(6).eval()
     images = torch.zeros(2, 3, 48, 48, dtype=torch.uint8)
     assert network(images).shape == (2, 6)
     assert network.features(images).shape == (2, 128)

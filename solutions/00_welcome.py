@@ -230,7 +230,7 @@ for row in doctor.report():
 
 # %% [markdown]
 # No GPU (그래픽 처리 장치)? Then △ stands in that line and nothing else changes: every notebook states its time on two CPU cores. What will be slow
-# without one is training in the notebooks 12 and 17 to 22: minutes instead of seconds.
+# without one is training in the notebooks 08 to 12 and 17 to 22: minutes instead of seconds.
 #
 # ## 4. How this course answers you
 #
@@ -338,16 +338,16 @@ band("AP of the shipped detector on 50 scenes", validation.summary["AP"], at_lea
 # |---|---|---|
 # | ● 00 | welcome | find your way |
 # | ● 01 | tensors | hold an image in your hands: shape, layout, range, batches |
-# | 02 | losses | say how wrong, as one number, and follow it back through a network |
-# | 03 | optimisers | walk downhill: SGD to AdamW, learning rates and schedules |
-# | 04 | data | look first; split, balance and label |
-# | 05 | training loop | train, validate, stop early, resume |
-# | 06 | measuring | see where accuracy lies |
-# | 07 | convolution | write one, and see what it sees |
-# | 08 | fitting | tell too little from too much, and cure both |
-# | 09, 10 | architectures, efficient | read the family tree from LeNet to MobileNet, and measure it |
-# | 11 | augmentation | make more data, and keep the boxes right |
-# | 12 | transfer | stand on weights that others trained |
+# | ● 02 | losses | say how wrong, as one number, and follow it back through a network |
+# | ● 03 | optimisers | walk downhill: SGD to AdamW, learning rates and schedules |
+# | ● 04 | data | look first; split, balance and label |
+# | ● 05 | training loop | train, validate, stop early, resume |
+# | ● 06 | measuring | see where accuracy lies |
+# | ● 07 | convolution | write one, and see what it sees |
+# | ● 08 | fitting | tell too little from too much, and cure both |
+# | ● 09, 10 | architectures, efficient | read the family tree from LeNet to MobileNet, and measure it |
+# | ● 11 | augmentation | make more data, and keep the boxes right |
+# | ● 12 | transfer | stand on weights that others trained |
 # | ● 13 | boxes | IoU, NMS, and the bugs of box formats |
 # | 14 | sliding window | turn a classifier into a detector, then make it a hundred times faster |
 # | 15 | classic | know what came before networks |

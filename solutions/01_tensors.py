@@ -357,7 +357,7 @@ print("image 0, channel 0 (red), row 10, column 20:", batch[0, 0, 10, 20].item()
 
 # %% [markdown]
 # Real photographs differ in size, and `torch.stack` refuses them. Three cures: stretch them (a round sign becomes an ellipse), crop them (objects
-# get lost), or **pad** (채우기) them. Padding keeps every pixel. Where do the new pixels go? To the right and to the bottom: then every pixel, and every
+# get lost), or **pad** (패딩) them. Padding keeps every pixel. Where do the new pixels go? To the right and to the bottom: then every pixel, and every
 # box, keeps its coordinates.
 
 # %%

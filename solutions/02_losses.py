@@ -805,7 +805,7 @@ reveal(
 )
 
 # %% [markdown]
-# Every number of the table is there. A unit that is off for *all* samples does not learn any more: a **dead ReLU** (죽은 렐루). You will meet some in 08.
+# Every number of the table is there. A unit that is off for *all* samples does not learn any more: a **dead ReLU** (죽은 렐루). You will watch one in 05.
 #
 # ✂ *50 minutes*
 #

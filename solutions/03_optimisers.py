@@ -201,7 +201,7 @@ show_paths(VALLEY, paths, "One rate for a steep and a gentle direction (limit: 0
 # |---|---|
 # | **batch** (배치), or mini-batch | the samples of one step |
 # | **step** (스텝), or **iteration** (반복) | one change of the weights, from one batch |
-# | **epoch** (에폭) | once through all samples |
+# | **epoch** (에포크) | once through all samples |
 # | **stochastic** (확률적) | with a gradient from samples drawn at random; in the strict sense, one sample a step |
 #
 # By hand: 100 samples in batches of 5 are 100 / 5 = 20 steps an epoch. Ten epochs are **200 steps**. With 103 samples there are 3 left over: they make a
@@ -1022,7 +1022,7 @@ band("leaving the saddle: steps of SGD over those of RMSprop", leaving["SGD"] / 
 # rate dies on the way down: without the choice of its own rate the winner of the table comes last.) In networks saddles are far more common than bad
 # minima (Dauphin and others, 2014, arXiv 1406.2572).
 #
-# **Two minima** (국소 최솟값, 전역 최솟값): the left one is lower, we start on the right. With little speed you end in the nearer one; with momentum you may roll
+# **Two minima** (지역 최솟값, 전역 최솟값; 02): the left one is lower, we start on the right. With little speed you end in the nearer one; with momentum you may roll
 # through it into the better one, or, from elsewhere, out of it. No optimiser *knows* which one it is in.
 
 # %%

@@ -152,7 +152,7 @@ predict("04.q1", "Which of these pictures is not what its folder says?", ["numbe
 reveal("04.q1", answer=1, because="a no-entry sign: red, round enough, and invisible to every count, size and mean above.")
 
 # %% [markdown]
-# **Wrong labels** (라벨 오류) are everywhere. Northcutt and others (2021, arXiv 2103.14749) had people look again at the test sets of ten famous data sets:
+# **Wrong labels** (레이블 오류) are everywhere. Northcutt and others (2021, arXiv 2103.14749) had people look again at the test sets of ten famous data sets:
 # on average at least 3.3 % of the labels are wrong, in ImageNet's validation set at least 6 %.
 #
 # In 50,000 pictures you cannot look at each. A machine can propose where to look: *find the most similar other picture, and ask whether it has the same label.*
@@ -467,7 +467,7 @@ reveal(
 #
 # | set | who uses it | how often |
 # |---|---|---|
-# | **training** (훈련 세트) | the optimiser, for the weights | every step |
+# | **training** (학습 세트) | the optimiser, for the weights | every step |
 # | **validation** (검증 세트) | *you*: learning rate, architecture, when to stop | every epoch, every idea |
 # | **test** (시험 세트) | whoever wants to know how good the final model is | once, at the end |
 #
@@ -1012,7 +1012,7 @@ torch.testing.assert_close(boxes["yolo"], boxes["voc"], rtol=0, atol=1e-3)
 # ## 8. Label ten pictures yourself
 #
 # Somebody has drawn every box that you will ever train on. Do it for ten pictures; it takes ten minutes, and you will never again think of labels as free or exact. First the **rules**
-# (라벨링 지침), in writing, because the eleventh question is always "and what about *this* one?":
+# (레이블링 지침), in writing, because the eleventh question is always "and what about *this* one?":
 #
 # 1. The box touches the sign's outermost painted pixels on all four sides. No margin, nothing cut off.
 # 2. Where something stands in front of a sign, the box goes around the whole sign as you know it to be.
@@ -1107,7 +1107,7 @@ for card in CARDS:
 # %% [markdown]
 # Read them by what they are *for*:
 #
-# - **ImageNet-1k** (1,281,167 training pictures, 1,000 classes): what backbones are pretrained on (12). It is a part of all of ImageNet, called **22k**: 14,197,122 pictures in 21,841 classes. When a paper says
+# - **ImageNet-1k** (1,281,167 training pictures, 1,000 classes): what networks are pretrained on before they meet a task like yours (12). It is a part of all of ImageNet, called **22k**: 14,197,122 pictures in 21,841 classes. When a paper says
 #   "pretrained on 22k", ten times the pictures went in.
 # - **Pascal VOC** (9,963 pictures in 2007, 20 classes): small, clean, the XML that everybody still writes. **COCO** (118,287 training pictures, 80 classes): the ruler of detection since 2014; many small objects, crowds.
 # - **Open Images** (1.7 million training pictures with boxes, 600 classes): large, but a class that nobody looked for in a picture is not boxed there. Missing is not absent.

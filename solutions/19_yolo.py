@@ -18,7 +18,7 @@
 # | training on a folder of your own, and reading what the run wrote | |
 #
 # **Time** about 5 minutes of computing on two CPU cores; about four hours of thinking, with marks (✂) for lessons of 50 minutes.
-# **Before you start** you know boxes, IoU and NMS (notebook 13), convolution and batch normalisation.
+# **Before you start** you know boxes, IoU and NMS (13), convolution (07), batch normalisation (08), and warm-up and cosine (03).
 
 # %%
 from coursekit.notebook import at, band, check, hint, predict, reveal, solution, start
@@ -52,17 +52,17 @@ from coursekit.yolo.predict import load_shipped
 # %% [markdown]
 # ### Before we begin: three questions about earlier notebooks
 #
-# <details><summary>Two boxes share half of each. Is their IoU 0.5?</summary>
+# <details><summary>13: Two boxes share half of each. Is their IoU 0.5?</summary>
 #
 # No, a third: the shared part counts once in the union. Half over half is 4 / 12.
 # </details>
 #
-# <details><summary>NMS with threshold 0.6 meets two boxes of one class with IoU 0.7, scores 0.9 and 0.8. What is left?</summary>
+# <details><summary>13: NMS with threshold 0.6 meets two boxes of one class with IoU 0.7, scores 0.9 and 0.8. What is left?</summary>
 #
 # The first. The second overlaps a better one by more than 0.6 and goes. If they are two real objects, one of them is now missed. Section 9 comes back to this.
 # </details>
 #
-# <details><summary>A convolution with stride 2 and padding 1 meets a map of 20 x 32. What comes out?</summary>
+# <details><summary>07: A 3x3 convolution with stride 2 and padding 1 meets a map of 20 x 32. What comes out?</summary>
 #
 # 10 x 16. Five such halvings in a row divide a side by 32, which is why our images must be multiples of 32.
 # </details>

@@ -88,8 +88,8 @@ pictures.show_truth_and_found(seven, title="Seven images")
 
 # %% [markdown]
 # A detector is not simply right or wrong. It says *how sure* it is, and each object may be found once, twice or never. We need a rule that turns
-# every prediction into **right** (true positive, TP, 참 양성) or **wrong** (false positive, FP, 거짓 양성). An object that nobody found is
-# **missed** (false negative, FN, 거짓 음성). "Right where nothing is" has no number: there are endlessly many places where nothing is.
+# every prediction into **right** (true positive, TP, 참양성) or **wrong** (false positive, FP, 거짓양성). An object that nobody found is
+# **missed** (false negative, FN, 거짓음성). "Right where nothing is" has no number: there are endlessly many places where nothing is.
 #
 # The rule is **matching** (매칭), and you know it from notebook 13. Here it is exactly, as COCO has it. For one image:
 #

@@ -44,7 +44,8 @@ from coursekit.data.labelled import Labelled, labelled_images
 from coursekit.models.layers import Pixels
 from coursekit.models.mlp import MLP
 from coursekit.plots.images import show_images
-from coursekit.plots.training import show_activations, show_history, show_regions, show_seeds, show_small_network, values_and_slopes
+from coursekit.plots.seeds import show_seeds
+from coursekit.plots.training import show_activations, show_history, show_regions, show_small_network, values_and_slopes
 from coursekit.plots.yolo import show_curves
 from coursekit.training.baseline import MajorityClass, NearestCentroid
 from coursekit.training.callbacks import BestCheckpoint, CsvLog, load_training, save_training
@@ -1287,8 +1288,9 @@ band("signs: what four pixels cost", moved["0"][0] - moved["4"][0], at_least=0.2
 # An eighth of the picture's width, and more than half of the accuracy is gone. What it learned about a sign it learned for *one place*, weight by
 # weight. A detector must find signs anywhere. 07 gives the network eyes: weights that move over the image.
 #
-# **For your project**, write down today: majority class, nearest centroid, this MLP, on *your* data. It is the first row of every table that you will
-# show.
+# **For your project**, write down today: majority class, nearest centroid, this MLP, on *your* data, on the split of your data card (04), three seeds for
+# the MLP. Keep the three numbers and the settings beside the card: they are the first rows of every table that you will show. 12 adds rows to them, and 24
+# collects them.
 #
 # ## 12. Find the bug
 #

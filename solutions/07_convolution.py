@@ -39,10 +39,11 @@ from coursekit.models.convolution import avg_pool2d, conv1d, conv2d_by_planes, i
 from coursekit.models.layers import Pixels
 from coursekit.models.lenet import LeNet, channels_last_weights, paper_parameters, shapes_of
 from coursekit.plots.classification import show_confusion_matrix
-from coursekit.plots.convolution import show_field, show_maps, show_network, show_seeds
+from coursekit.plots.convolution import show_field, show_maps, show_network
 from coursekit.plots.convolution import show_signals, show_steps, show_taps
 from coursekit.plots.images import show_images
 from coursekit.plots.kernels import kernel_editor, show_kernels
+from coursekit.plots.seeds import show_seeds
 from coursekit.training.classifier import batches, evaluate, fit_classifier
 from coursekit.training.device import choose_device
 
@@ -750,7 +751,7 @@ print("the paper's own count:", paper_parameters(), "=", f"{sum(paper_parameters
 # Why 60,000 there and 61,706 here? Everybody, we too, builds a simpler variant. In the paper each map of the third layer sees only some of the six before it (1,516 instead of 2,416 parameters); its
 # pooling has a factor and a bias for each map (12 and 32); and its output compares with little bitmaps drawn by hand, which are not trained (so the 850 of our last layer are missing).
 #
-# Two things changed since. **Then**: tanh (a curve like the sigmoid, from -1 to 1) and average pooling. **Now**: ReLU and max pooling. Train both on digits. To help a little, each batch is moved by up to two
+# Two things changed since. **Then**: tanh (05) and average pooling. **Now**: ReLU and max pooling. Train both on digits. To help a little, each batch is moved by up to two
 # pixels before it is shown: a digit that moves is the same digit. (Notebook 11 is about such help.)
 
 # %%
@@ -784,7 +785,7 @@ model = networks["now: ReLU, maximum"]
 band("LeNet on digits: accuracy on test", accuracy(model, test), at_least=0.98)
 
 # %% [markdown]
-# Both read digits. Over four seeds we measured 0.978 to 0.981 for the network of 1998 and 0.989 to 0.993 for the newer one: three digits of 270. In deep networks the difference is no longer small; 08 shows why.
+# Both read digits. Over four seeds we measured 0.978 to 0.981 for the network of 1998 and 0.989 to 0.993 for the newer one: three digits of 270. In deep networks the bend decides more than that; 08 shows it on the sigmoid.
 #
 # ### What did it learn to see?
 #
@@ -843,7 +844,7 @@ titles = [f"{names[sign_test.labels[i]]}\ntaken for {names[guesses[i]]}" for i i
 show_images(sign_test.images[misses], titles, suptitle="Signs that LeNet gets wrong", size=1.9)
 
 # %% [markdown]
-# Speed limits are taken for each other: same ring, other digits, and the digits are a few pixels wide. That is a question of resolution and of data, and 09 to 12 work on both.
+# Speed limits are taken for each other: same ring, other digits, and the digits are a few pixels wide. That is a question of resolution, which 10 comes back to, and of data, which 11 and 12 make go further.
 #
 # ## 9. Flatten loses place
 #
@@ -918,7 +919,7 @@ for seed in at(smoke=(0,), full=(0, 1, 2)):
         print(f"seed {seed}: {name:>5} {history[-1]['train/accuracy']:.3f} on training, {runs[name][-1]:.3f} on test")
 
 # %%
-show_seeds(runs, "Digits anywhere: accuracy on test, a point a seed", "accuracy")
+show_seeds(runs, "Digits anywhere: accuracy on test, a point a seed", "accuracy", "network")
 
 # %%
 gap = min(runs["LeNet"]) - max(runs["MLP"])  # the worst LeNet against the best MLP

@@ -36,8 +36,9 @@ from coursekit.data.labelled import Labelled, labelled_images
 from coursekit.models.layers import Pixels
 from coursekit.models.normalisation import group_norm, layer_norm
 from coursekit.models.regularisation import decay_weights
-from coursekit.plots.fitting import show_activations, show_cures, show_curves, show_fits, show_map, show_norm_axes
+from coursekit.plots.fitting import show_activations, show_curves, show_fits, show_map, show_norm_axes
 from coursekit.plots.gradient_depth import drag_depth
+from coursekit.plots.seeds import show_seeds
 from coursekit.training.classifier import EarlyStopping, batches, evaluate, fit_classifier
 from coursekit.training.device import choose_device
 from coursekit.training.fitting import deep_network, xavier_scaled
@@ -100,7 +101,7 @@ show_fits(twelve, panels, (grid, wave(grid)), "Too stiff, right, too free")
 
 # %% [markdown]
 # Degree 1 cannot bend, so it misses even the points it has seen: **underfitting** (과소적합). Degree 11 goes through every point, noise and all, and swings wildly
-# between them: **overfitting** (과적합). To *measure* that we need points which played no part in the fit: a **validation set** (검증 집합).
+# between them: **overfitting** (과적합). To *measure* that we need points which played no part in the fit: a **validation set** (검증 세트).
 
 # %%
 predict(
@@ -164,9 +165,9 @@ band("degree 11: validation error over training error, at least 0.01", v / max(o
 band("degree 11: error on another new set over validation error", t / v, at_least=0.6, at_most=1.6)
 
 # %% [markdown]
-# Overfitting shows as **good training and bad validation**; the test set (시험 집합) agrees with validation. Good validation and bad test means something else: you
+# Overfitting shows as **good training and bad validation**; the test set (시험 세트) agrees with validation. Good validation and bad test means something else: you
 # *chose* by the validation set, so often that you began to fit it, or data leaked (04), or the test data come from elsewhere. Choosing alone does it. Here are
-# 200 "models" that flip coins, on 50 validation images and 50 test images of two classes:
+# the 200 coin flippers of 04 once more, on 50 validation images and 50 test images of two classes:
 
 # %%
 coin = np.random.default_rng(0)
@@ -1196,7 +1197,7 @@ settings = {
 on_seen, on_test = {}, {}
 for name, setting in settings.items():
     on_seen[name], on_test[name] = zip(*[cured(s, **setting) for s in range(seeds)], strict=True)
-show_cures(on_test, "Each cure alone, three seeds", xlabel="test accuracy")
+show_seeds(on_test, "Each cure alone, three seeds", "test accuracy", "cure", against="nothing")
 
 # %%
 base = np.mean(on_test["nothing"])

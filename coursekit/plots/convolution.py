@@ -9,10 +9,9 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from coursekit.models.convolution import conv2d_loops, output_size
-from coursekit.plots.images import COLOURS, set_alt
+from coursekit.plots.images import set_alt
 
 INK, MARK, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito
-MARKERS = ("o", "s", "^", "D")
 
 
 def show_signals(signals: Mapping[str, Tensor], title: str, starts: Mapping[str, int] | None = None) -> Figure:
@@ -211,21 +210,3 @@ def show_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str) -> F
     ax.set_axis_off()
     ax.set_title(title)
     return set_alt(figure, f"{title}. " + ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shapes) + ".")
-
-
-def show_seeds(values: Mapping[str, Sequence[float]], title: str, ylabel: str) -> Figure:
-    """One point a run, one column a name, a bar at the mean: how much is the difference, and how much is noise.
-
-    Args:
-        values: name -> one number for each seed.
-    """
-    figure, ax = plt.subplots(figsize=(1.7 * len(values) + 1.6, 3.2), layout="constrained")
-    for place, (name, runs) in enumerate(values.items()):
-        mean = sum(runs) / len(runs)
-        ax.plot([place - 0.22, place + 0.22], [mean, mean], color="black", linewidth=1.5)
-        ax.plot([place] * len(runs), runs, MARKERS[place % len(MARKERS)], color=COLOURS[(4, 5, 2, 6)[place % 4]], alpha=0.75, label=name)
-        ax.annotate(f"{mean:.3f}", (place + 0.26, mean), fontsize=9, va="center")
-    ax.set_xticks(range(len(values)), list(values))
-    ax.set(xlim=(-0.5, len(values) - 0.3), ylabel=ylabel, title=title)
-    ax.grid(axis="y", alpha=0.3)
-    return set_alt(figure, f"{title}. " + "; ".join(f"{n}: {', '.join(f'{v:.3f}' for v in runs)}" for n, runs in values.items()) + ".")

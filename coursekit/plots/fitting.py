@@ -128,28 +128,6 @@ def show_map(values, rows: Sequence, columns: Sequence, title: str, xlabel: str,
     return set_alt(figure, f"{title}. {words}.")
 
 
-def show_cures(results: Mapping[str, Sequence[float]], title: str, xlabel: str) -> Figure:
-    """One row a cure: a dot for each seed, a bar at their mean, and a line at the mean of the first row, which is without any cure."""
-    figure, ax = plt.subplots(figsize=(7, 0.42 * len(results) + 1.3), layout="constrained")
-    names = list(results)
-    start = float(np.mean(results[names[0]]))
-    ax.axvline(start, color="#777777", linestyle="--", linewidth=1)
-    words = []
-    for row, name in enumerate(names):
-        values = np.asarray(results[name], dtype=float)
-        ax.plot(values, [row] * len(values), "o", color=COLOURS[0], alpha=0.6, markersize=6)
-        ax.plot([values.mean()], [row], "|", color=COLOURS[1], markersize=18, markeredgewidth=3)
-        ax.text(
-            1.01, row, f"{values.mean():.3f}  ({values.mean() - start:+.3f})", transform=ax.get_yaxis_transform(), va="center", fontsize=8
-        )
-        words.append(f"{name} {values.mean():.3f}")
-    ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    ax.grid(axis="x", alpha=0.25)
-    ax.set(xlabel=f"{xlabel}  (dots: seeds; bar: mean; right: mean and change)", title=title)
-    return set_alt(figure, f"{title}. Mean {xlabel}: {', '.join(words)}.")
-
-
 def show_activations(rows: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
     """Histograms of what comes out of each layer: a row for each kind of first weights, a column for each depth.
 

@@ -167,33 +167,3 @@ def show_history(runs: Mapping[str, list[dict]], title: str = "How the training 
     axes[0].set_ylim(bottom=0, top=top)
     figure.suptitle(f"{title} (ring: best on validation)")
     return set_alt(figure, f"{title}. Loss and accuracy over the epochs. At the end, {'; '.join(said)}.")
-
-
-def show_seeds(
-    values: Mapping[str, Sequence[float]], title: str, xlabel: str, ylabel: str = "model", limits: tuple[float, float] | None = None
-) -> Figure:
-    """A row of dots for each name, one dot for each seed, and a stroke at their mean: is a difference larger than the luck?
-
-    Dots may lie on an axis that does not begin at 0, where bars may not.
-
-    Args:
-        values: name -> one or more numbers.
-        limits: ends of the axis; where the numbers are if not given.
-
-    Raises:
-        ValueError: if there is nothing to draw, or a name without numbers.
-    """
-    if not values or not all(len(numbers) for numbers in values.values()):
-        raise ValueError(f"values must hold a number for every name, got {dict(values)}")
-    figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(values) + 1.3), layout="constrained")
-    for row, numbers in enumerate(values.values()):
-        ax.plot(numbers, [row] * len(numbers), "o", color=INKS[0], markersize=7, alpha=0.7)
-        ax.plot([np.mean(numbers)] * 2, [row - 0.25, row + 0.25], "-", color="black", linewidth=2)
-        ax.annotate(f"{np.mean(numbers):.3f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    ax.set_yticks(range(len(values)), values)
-    ax.set(title=title, xlabel=f"{xlabel} (dots: seeds, stroke and number: mean)", ylabel=ylabel, ylim=(len(values) - 0.5, -0.5))
-    if limits:
-        ax.set_xlim(*limits)
-    ax.grid(axis="x", alpha=0.3)
-    said = "; ".join(f"{name} {', '.join(f'{v:.3f}' for v in numbers)}" for name, numbers in values.items())
-    return set_alt(figure, f"{title}. {xlabel}, one number for each seed: {said}.")

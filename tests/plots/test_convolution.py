@@ -9,7 +9,6 @@ from coursekit.plots.convolution import (
     show_field,
     show_maps,
     show_network,
-    show_seeds,
     show_signals,
     show_steps,
     show_taps,
@@ -102,12 +101,6 @@ def test_a_network_is_drawn_with_its_shapes():
     assert texts(figure.axes[0])[0] == "image\n1 @ 32x32\n1,024 numbers"
     assert texts(figure.axes[0])[-1] == "Linear\n10 numbers"
     assert "Conv2d 6 x 28 x 28" in get_alt(figure)
-
-
-def test_every_seed_is_a_point_and_the_mean_is_written():
-    figure = show_seeds({"a": [0.5, 0.7], "b": [0.9, 0.9]}, "Two", "accuracy")
-    assert texts(figure.axes[0]) == ["0.600", "0.900"]
-    assert list(figure.axes[0].lines[1].get_ydata()) == [0.5, 0.7]
 
 
 def test_too_many_windows_are_named():

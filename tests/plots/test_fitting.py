@@ -7,7 +7,6 @@ from coursekit.plots.fitting import (
     PANELS,
     shares_a_mean,
     show_activations,
-    show_cures,
     show_curves,
     show_fits,
     show_map,
@@ -61,14 +60,6 @@ def test_map_frames_the_smallest_of_each_row_and_leaves_nan_empty():
     assert [text.get_text() for text in ax.texts] == ["2.00", "1.00", "≫"]
     assert [round(patch.get_x() + 0.47) for patch in ax.patches] == [1, 0]
     assert "points 8: smallest 1.00 at 1" in get_alt(figure)
-
-
-def test_cures_have_a_dot_for_each_seed_and_tell_the_change():
-    figure = show_cures({"nothing": [0.5, 0.7], "dropout": [0.8, 0.8]}, "T", "accuracy")
-    ax = figure.axes[0]
-    assert [text.get_text() for text in ax.texts] == ["0.600  (+0.000)", "0.800  (+0.200)"]
-    assert [len(line.get_xdata()) for line in ax.lines] == [2, 2, 1, 2, 1]  # the line at the start, then dots and bar of each row
-    assert "nothing 0.600, dropout 0.800" in get_alt(figure)
 
 
 def test_activations_name_the_size_of_each_layer():

@@ -10,7 +10,6 @@ from coursekit.plots.training import (
     show_activations,
     show_history,
     show_regions,
-    show_seeds,
     show_small_network,
     values_and_slopes,
 )
@@ -86,22 +85,10 @@ def test_history_without_validation_or_without_epochs():
     assert show_history({"a": rows((1.0, 0.5, nan, nan))}).axes[0].get_title() == "loss"
 
 
-def test_every_seed_has_its_dot_and_the_mean_its_number():
-    figure = show_seeds({"small": [0.5, 0.7], "large": [0.9]}, "Which?", "accuracy", limits=(0, 1))
-    (ax,) = figure.axes
-    assert [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "o"] == [[0.5, 0.7], [0.9]]
-    assert [text.get_text() for text in ax.texts] == ["0.600", "0.900"]
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["small", "large"]
-    assert ax.get_xlim() == (0, 1)
-    assert "small 0.500, 0.700; large 0.900" in get_alt(figure)
-
-
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
         (lambda: show_activations({}), "functions must be 1 to 4, got 0"),
-        (lambda: show_seeds({}, "", ""), "values must hold a number for every name, got {}"),
-        (lambda: show_seeds({"a": []}, "", ""), "values must hold a number for every name"),
         (lambda: show_history({key: [] for key in "abcde"}), "runs must be 1 to 4, got 5"),
         (lambda: show_small_network([torch.zeros(5, 2)], [torch.zeros(5)]), r"at most 4 neurons a layer to be drawn, got \[2, 5\]"),
     ],

@@ -1107,7 +1107,7 @@ for card in CARDS:
 # %% [markdown]
 # Read them by what they are *for*:
 #
-# - **ImageNet-1k** (1,281,167 training pictures, 1,000 classes): what networks are pretrained on before they meet a task like yours (12). It is a part of all of ImageNet, called **22k**: 14,197,122 pictures in 21,841 classes. When a paper says
+# - **ImageNet-1k** (1,281,167 training pictures, 1,000 classes): what networks are pretrained (사전 학습) on before they meet a task like yours (12). It is a part of all of ImageNet, called **22k**: 14,197,122 pictures in 21,841 classes. When a paper says
 #   "pretrained on 22k", ten times the pictures went in.
 # - **Pascal VOC** (9,963 pictures in 2007, 20 classes): small, clean, the XML that everybody still writes. **COCO** (118,287 training pictures, 80 classes): the ruler of detection since 2014; many small objects, crowds.
 # - **Open Images** (1.7 million training pictures with boxes, 600 classes): large, but a class that nobody looked for in a picture is not boxed there. Missing is not absent.

@@ -1077,7 +1077,7 @@ difference = np.mean(tiny["group norm", 2]) - np.mean(tiny["batch norm", 2])
 band("batches of 2: what group norm gains over batch norm", difference, at_least=0.15)
 
 # %% [markdown]
-# With 32 images in a batch, batch norm is at least as good as group norm. With 2 it loses about half of its accuracy, and group norm a little. In convolutional
+# With 32 images in a batch, batch norm is at least as good as group norm. With 2 it loses half of its accuracy or more, and group norm a little. In convolutional
 # networks a channel has H · W values in each image, so batch norm suffers less there. The trouble begins where few images share a large network: detection,
 # segmentation, video. There one takes group norm, or freezes the running statistics.
 #
@@ -1224,7 +1224,7 @@ band("what clipping adds, at most", gains["clipping to 1"], at_most=0.04)
 #   A tool against one illness is no tool against another.
 # - Dropout, weight decay and early stopping help, by nine to sixteen points in our runs. Which of them is first hangs on the seed and on the length of the
 #   training: they differ by little more than their own spread. Two of them together are hardly better than one: cures do not add up.
-# - The smaller network gains nine points or more with these three seeds. With three others it gained two. That is what a spread is for.
+# - The smaller network gains about nine points, or more, with these three seeds. With three others it gained two. That is what a spread is for.
 # - **More images beat every trick, although three of ten of their labels are wrong too.** If you can get data, get data.
 # - With one seed you could "prove" nearly any order of the middle rows.
 # - These strengths (0.5, 3, 16 hidden, patience 8) were chosen by validation, from three or four each. On another task they are others.

@@ -1,10 +1,160 @@
-"""Exercises of notebook 11_augmentation on several images, mixup and mosaic, and its planted bug."""
+"""Exercises of notebook 11_augmentation on pixels alone: hide a part (cutout), mix two images (mixup)."""
 
 import torch
 
-from coursekit.data.mosaic import mix_labels, mosaic_at
+from coursekit.data.geometric import GREY
+from coursekit.data.mosaic import mix_labels
+from coursekit.data.photometric import paint_hole
 from coursekit.exercises.core import Close, Exact, Exercise, Misconception
-from coursekit.exercises.n11_augmentation import boxes_of, crop_with_boxes, hflip, numbered, random_boxes, random_image
+from coursekit.exercises.n11_augmentation import numbered, random_image
+
+# --- cutout
+
+
+def cutout(image, centre, side, fill):
+    """A copy of the image with a square of side pixels painted over; centre is (y, x), its first row is y - side // 2."""
+    top, left = centre[0] - side // 2, centre[1] - side // 2
+    return paint_hole(image, (left, top, left + side, top + side), fill)
+
+
+def cutout_cases(generator):
+    """(label, arguments) for cutout: in the middle, over each edge, odd and even sides."""
+    image = numbered(6, 9)
+    yield "in the middle", (image, (3, 4), 2, 114)
+    yield "an odd side", (image, (3, 4), 3, 114)
+    yield "over the left and the upper edge", (image, (0, 1), 4, 114)
+    yield "over the right and the lower edge", (image, (5, 8), 4, 114)
+    yield "larger than the image", (image, (3, 4), 40, 0)
+    yield "a side of 0", (image, (3, 4), 0, 114)
+    yield "a centre far above", (image, (-4, 4), 3, 114)
+    yield "a centre far to the left", (image, (3, -4), 3, 114)
+    yield "white", (image, (2, 6), 2, 255)
+    yield "a grey image", (numbered(6, 9)[:1], (2, 2), 3, 7)
+    for side in (1, 5):
+        yield "random", (random_image(generator, 7, 10), (int(torch.randint(7, (), generator=generator)), 2), side, GREY)
+
+
+def cutout_wraps(image, centre, side, fill):
+    top, left = centre[0] - side // 2, centre[1] - side // 2
+    image = image.clone()
+    image[:, top : top + side, left : left + side] = fill
+    return image
+
+
+def cutout_pushed_inside(image, centre, side, fill):
+    (y, x), (height, width) = centre, image.shape[1:]
+    top, left = (min(max(0, place - side // 2), max(0, size - side)) for place, size in ((y, height), (x, width)))
+    return paint_hole(image, (left, top, left + side, top + side), fill)
+
+
+def cutout_begins_late(image, centre, side, fill):
+    top, left = (max(0, place - side // 2) for place in centre)
+    return paint_hole(image, (left, top, left + side, top + side), fill)
+
+
+def cutout_ends_below_zero(image, centre, side, fill):
+    top, left = (place - side // 2 for place in centre)
+    image = image.clone()
+    image[:, max(0, top) : top + side, max(0, left) : left + side] = fill
+    return image
+
+
+def cutout_in_place(image, centre, side, fill):
+    image[:] = cutout(image, centre, side, fill)
+    return image
+
+
+def cutout_x_before_y(image, centre, side, fill):
+    return cutout(image, centre[::-1], side, fill)
+
+
+def cutout_one_channel(image, centre, side, fill):
+    first = cutout(image, centre, side, fill)[:1]
+    return torch.cat([first, image[1:]])
+
+
+def cutout_always_grey(image, centre, side, fill):
+    return cutout(image, centre, side, GREY)
+
+
+def cutout_centre_is_the_corner(image, centre, side, fill):
+    y, x = centre
+    return paint_hole(image, (x, y, x + side, y + side), fill)
+
+
+def cutout_half_both_ways(image, centre, side, fill):
+    (y, x), half = centre, side // 2
+    return paint_hole(image, (x - half, y - half, x + half, y + half), fill)
+
+
+def cutout_half_both_ways_by_slices(image, centre, side, fill):
+    (y, x), half, image = centre, side // 2, image.clone()
+    image[:, max(0, y - half) : y + half, max(0, x - half) : x + half] = fill
+    return image
+
+
+cutout_exercise = Exercise(
+    name="11.cutout",
+    reference=cutout,
+    cases=cutout_cases,
+    compare=Exact(),
+    misconceptions=[
+        Misconception(
+            "counts-from-the-end",
+            wrong=cutout_wraps,
+            hint="Near the left or the upper edge nothing was painted: "
+            "a slice that begins at -2 counts from the other side. Where must it begin?",
+        ),
+        Misconception(
+            "pushed-inside",
+            wrong=cutout_pushed_inside,
+            hint="You moved the square until it fitted. It may stick out; only what lies inside is painted.",
+        ),
+        Misconception(
+            "begins-late",
+            wrong=cutout_begins_late,
+            hint="At the left or the upper edge the square has all of its `side` rows, counted from 0. Part of them should lie outside: "
+            "where does it end, if it begins at -2?",
+        ),
+        Misconception(
+            "ends-below-zero",
+            wrong=cutout_ends_below_zero,
+            hint="This square lies outside altogether, and a large part of the image was painted. It ends at a row below 0, "
+            "and a slice up to -2 goes nearly to the other side.",
+        ),
+        Misconception(
+            "changes-the-data",
+            wrong=cutout_in_place,
+            hint="The caller's image was painted as well. In the next epoch it would get a second hole, then a third. Work on a copy.",
+        ),
+        Misconception("x-before-y", wrong=cutout_x_before_y, hint="The centre is (y, x): row first, as the image's own axes are."),
+        Misconception("one-channel", wrong=cutout_one_channel, hint="Only the first channel was painted; a hole is one in all of them."),
+        Misconception("always-grey", wrong=cutout_always_grey, hint="The colour is an argument: `fill`."),
+        Misconception(
+            "centre-as-corner",
+            wrong=cutout_centre_is_the_corner,
+            hint="The square begins at the centre that was given. Half of it must lie before: y - side // 2.",
+        ),
+        Misconception(
+            "half-both-ways",
+            wrong=cutout_half_both_ways,
+            hint="An odd side lost a pixel: half to each way is 1 + 1 for a side of 3. Find the first row, then go on for `side` rows.",
+        ),
+        Misconception(
+            "half-both-ways-by-slices",
+            wrong=cutout_half_both_ways_by_slices,
+            hint="An odd side lost a pixel: half to each way is 1 + 1 for a side of 3. Find the first row, then go on for `side` rows. "
+            "And mind where a square ends that lies above the image: no slice may end below 0.",
+        ),
+    ],
+    hints=[
+        "First row y - side // 2, last row excluded: first + side. The same for columns.",
+        "`max(0, first)` keeps a slice from counting from the end; a slice that ends behind the image is cut by itself.",
+    ],
+    points=2,
+    twins=[paint_hole, "torchvision.transforms.v2.functional.erase", "torchvision.transforms.functional.erase"],
+)
+
 
 # --- mixup
 
@@ -61,6 +211,10 @@ def mixup_always_half(image1, label1, image2, label2, share, num_classes):
     return _mixed(image1, image2, 0.5), _soft(label1, label2, 0.5, num_classes)
 
 
+def mixup_scaled(image1, label1, image2, label2, share, num_classes):
+    return _mixed(image1, image2, share) / 255, _soft(label1, label2, share, num_classes)
+
+
 def mixup_cut_to_whole_numbers(image1, label1, image2, label2, share, num_classes):
     return _mixed(image1, image2, share).to(torch.uint8).float(), _soft(label1, label2, share, num_classes)
 
@@ -97,6 +251,11 @@ mixup_exercise = Exercise(
         ),
         Misconception("always-half", wrong=mixup_always_half, hint="You mixed half and half, whatever `share` says."),
         Misconception(
+            "divided-by-255",
+            wrong=mixup_scaled,
+            hint="You scaled the pixels to 0..1. Here they stay in 0..255: scaling is the network's job.",
+        ),
+        Misconception(
             "cut-to-whole-numbers",
             wrong=mixup_cut_to_whole_numbers,
             hint="The mix went through uint8 on its way and lost its fractions. Convert to float first and stay there.",
@@ -108,227 +267,4 @@ mixup_exercise = Exercise(
     ],
     points=2,
     twins=["torchvision.transforms.v2.MixUp"],
-)
-
-
-# --- mosaic
-
-
-def mosaic(images, boxes, centre, size_hw):
-    """Four images, one in each quarter about centre (x, y), its corner against it, grey where there is none; boxes follow and are cut."""
-    samples = [(image, {"boxes": b}) for image, b in zip(images, boxes, strict=True)]
-    canvas, target = mosaic_at(samples, centre, [1.0] * 4, size_hw, min_visible=0.0)
-    return canvas, target["boxes"]
-
-
-def mosaic_cases(generator):
-    """(label, arguments) for mosaic: quarters of four sizes, images larger and smaller than theirs, boxes that are cut and lost."""
-    four = [
-        torch.full((3, 10, 12), value, dtype=torch.uint8) + (torch.arange(120) % 40).to(torch.uint8).reshape(10, 12)
-        for value in (0, 60, 120, 180)
-    ]
-    one_each = [boxes_of([2, 1, 5, 4])] * 4
-    yield (
-        "a box in each",
-        (four, [boxes_of([6, 5, 11, 9]), boxes_of([1, 4, 5, 9]), boxes_of([5, 1, 11, 4]), boxes_of([1, 1, 4, 3])], (8, 6), (14, 18)),
-    )
-    yield "small images: grey remains", ([image[:, :3, :4] for image in four], [boxes_of([1, 0, 3, 2])] * 4, (8, 6), (14, 18))
-    yield "some boxes are cut, some are lost", (four, one_each, (4, 8), (12, 12))
-    yield "the centre far right and high up", (four, one_each, (15, 3), (14, 18))
-    yield "no boxes at all", (four, [boxes_of()] * 4, (8, 6), (14, 18))
-    yield "boxes in the third alone", (four, [boxes_of(), boxes_of(), boxes_of([3, 0, 9, 5], [0, 0, 12, 10]), boxes_of()], (7, 5), (12, 16))
-    yield (
-        "images of four sizes",
-        (
-            [numbered(5, 9), numbered(9, 5), numbered(12, 7), numbered(7, 12)],
-            [boxes_of([1, 1, 8, 4]), boxes_of([0, 2, 5, 9]), boxes_of([2, 3, 7, 6]), boxes_of([0, 0, 12, 7])],
-            (6, 8),
-            (15, 13),
-        ),
-    )
-    for _ in range(2):
-        images = [random_image(generator, 11, 13) for _ in range(4)]
-        yield "random", (images, [random_boxes(generator, 2, 11, 13) for _ in range(4)], (9, 7), (16, 20))
-
-
-def _assemble(images, boxes, centre, size_hw, corner=True, shift=True, clip=True, order=(0, 1, 2, 3), fill=114, drop=True):
-    """A mosaic with one rule switched off."""
-    (cx, cy), (height, width) = centre, size_hw
-    canvas = torch.full((3, height, width), fill, dtype=torch.uint8)
-    found = []
-    for place, which in enumerate(order):
-        image, b = images[which], boxes[which]
-        x1, x2 = (cx, width) if place % 2 else (0, cx)
-        y1, y2 = (cy, height) if place >= 2 else (0, cy)
-        h, w = image.shape[1:]
-        left = x2 - w if not place % 2 and corner else x1
-        top = y2 - h if place < 2 and corner else y1
-        a, t = max(left, x1), max(top, y1)
-        c, u = min(left + w, x2), min(top + h, y2)
-        if c > a and u > t:
-            canvas[:, t:u, a:c] = image[:, t - top : u - top, a - left : c - left]
-        moved = b + b.new_tensor([left, top, left, top]) if shift else b
-        if clip:
-            moved = moved.maximum(b.new_tensor([x1, y1, x1, y1])).minimum(b.new_tensor([x2, y2, x2, y2]))
-        sides = moved[:, 2:] - moved[:, :2]
-        found.append(moved[(sides > 0).all(dim=1)] if drop else moved)
-    return canvas, torch.cat(found)
-
-
-def mosaic_boxes_not_shifted(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre, size_hw)[0], torch.cat(list(boxes))
-
-
-def mosaic_corner_at_the_edge(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre, size_hw, corner=False)
-
-
-def mosaic_not_clipped(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre, size_hw, clip=False)
-
-
-def mosaic_lost_kept(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre, size_hw, drop=False)
-
-
-def mosaic_transposed(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre, size_hw, order=(0, 2, 1, 3))
-
-
-def mosaic_black(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre, size_hw, fill=0)
-
-
-def mosaic_centre_swapped(images, boxes, centre, size_hw):
-    return _assemble(images, boxes, centre[::-1], size_hw)
-
-
-def mosaic_picture(arguments, expected, got):
-    """The mosaic with the right boxes and with those that came."""
-    from coursekit.plots.augmentation import show_answer_boxes
-
-    return show_answer_boxes(expected, got)
-
-
-mosaic_exercise = Exercise(
-    name="11.mosaic",
-    reference=mosaic,
-    cases=mosaic_cases,
-    compare=Exact(),
-    misconceptions=[
-        Misconception(
-            "boxes-not-moved",
-            wrong=mosaic_boxes_not_shifted,
-            hint="The pixels are right, the boxes are still written in their own images' pixels. By how much was each image moved?",
-        ),
-        Misconception(
-            "corner-at-the-edge",
-            wrong=mosaic_corner_at_the_edge,
-            hint="You laid each image into the upper left corner of its quarter. "
-            "The image's corner must meet the centre: the one at the top left "
-            "ends there, so it begins at cx - w, which may be negative.",
-        ),
-        Misconception(
-            "not-clipped",
-            wrong=mosaic_not_clipped,
-            hint="A box reaches into the quarter next to it. Its image is cut at the quarter's edge, and the box must be, too.",
-        ),
-        Misconception(
-            "lost-ones-kept",
-            wrong=mosaic_lost_kept,
-            hint="A box that was cut away altogether came back without area. Keep only those with width and height above 0.",
-        ),
-        Misconception(
-            "quarters-exchanged",
-            wrong=mosaic_transposed,
-            hint="The order is top left, top right, bottom left, bottom right; yours goes down before it goes right.",
-        ),
-        Misconception("black-not-grey", wrong=mosaic_black, hint="What no image covers is grey, 114: a black area would be a strong edge."),
-        Misconception("centre-read-as-row-column", wrong=mosaic_centre_swapped, hint="centre is (x, y): x is a column."),
-    ],
-    hints=[
-        "For each quarter find (x1, y1, x2, y2), then where its image begins: "
-        "left = x2 - w on the left side, x1 on the right; the same for top.",
-        "What is seen of it: columns from max(left, x1) to min(left + w, x2). In the image's own pixels, take `left` off.",
-        "Boxes: plus (left, top, left, top), clipped to the quarter, kept where both sides are above 0.",
-    ],
-    points=4,
-    twins=[mosaic_at],
-)
-
-
-# --- the planted bug: crop, then mirror
-
-
-def crop_and_flip(image, boxes, labels, window, min_visible):
-    """Cut out the window, then mirror what is left; boxes and labels follow."""
-    image, boxes, labels = crop_with_boxes(image, boxes, labels, window, min_visible)
-    image, boxes = hflip(image, boxes)
-    return image, boxes, labels
-
-
-def crop_and_flip_cases(generator):
-    """(label, arguments): windows that are narrower than the image, and one that is not."""
-    yield "the left half", (numbered(6, 12), boxes_of([1, 1, 4, 4]), torch.tensor([2]), (0, 0, 6, 6), 0.5)
-    yield "the right half", (numbered(6, 12), boxes_of([7, 1, 12, 4]), torch.tensor([2]), (6, 0, 12, 6), 0.5)
-    yield "the whole width", (numbered(6, 12), boxes_of([1, 1, 4, 4]), torch.tensor([2]), (0, 0, 12, 6), 0.5)
-    yield "one box is lost", (numbered(6, 12), boxes_of([1, 1, 4, 4], [9, 2, 12, 5]), torch.tensor([2, 4]), (4, 1, 12, 6), 0.5)
-    yield "no boxes", (numbered(6, 12), boxes_of(), torch.zeros(0, dtype=torch.int64), (2, 1, 9, 5), 0.5)
-    for _ in range(3):
-        boxes, labels = random_boxes(generator, 4, 16, 24), torch.randint(0, 9, (4,), generator=generator)
-        yield "random", (random_image(generator, 16, 24), boxes, labels, (5, 3, 20, 14), 0.3)
-
-
-def flips_about_the_old_width(image, boxes, labels, window, min_visible):
-    width = image.shape[2]
-    image, boxes, labels = crop_with_boxes(image, boxes, labels, window, min_visible)
-    x1, y1, x2, y2 = boxes.unbind(dim=1)
-    return image.flip(2), torch.stack([width - x2, y1, width - x1, y2], dim=1), labels
-
-
-def flips_before_it_crops(image, boxes, labels, window, min_visible):
-    image, boxes = hflip(image, boxes)
-    return crop_with_boxes(image, boxes, labels, window, min_visible)
-
-
-def flips_about_the_windows_edge(image, boxes, labels, window, min_visible):
-    image, boxes, labels = crop_with_boxes(image, boxes, labels, window, min_visible)
-    x1, y1, x2, y2 = boxes.unbind(dim=1)
-    return image.flip(2), torch.stack([window[2] - x2, y1, window[2] - x1, y2], dim=1), labels
-
-
-def flips_the_boxes_no_more(image, boxes, labels, window, min_visible):
-    image, boxes, labels = crop_with_boxes(image, boxes, labels, window, min_visible)
-    return image.flip(2), boxes, labels
-
-
-crop_and_flip_exercise = Exercise(
-    name="11.crop_and_flip",
-    reference=crop_and_flip,
-    cases=crop_and_flip_cases,
-    compare=Exact(),
-    misconceptions=[
-        Misconception(
-            "the-old-width",
-            wrong=flips_about_the_old_width,
-            hint="That is the planted bug. Which image's width does `width` hold at the moment when the boxes are mirrored?",
-        ),
-        Misconception(
-            "mirrored-first",
-            wrong=flips_before_it_crops,
-            hint="Now boxes and pixels agree, but another part of the image was cut out: mirrored first, the window shows the other side. "
-            "Keep the order, and mind the width.",
-        ),
-        Misconception(
-            "the-windows-edge",
-            wrong=flips_about_the_windows_edge,
-            hint="The window's right edge is a place in the old image. How *wide* is what was cut out?",
-        ),
-        Misconception("boxes-not-mirrored", wrong=flips_the_boxes_no_more, hint="The pixels are mirrored and the boxes are not."),
-    ],
-    hints=[
-        "Print `width` and `image.shape[2]` just before the boxes are mirrored.",
-        "Ask for the width after the crop.",
-    ],
-    points=2,
 )

@@ -1,7 +1,7 @@
 """Pictures of notebook 11_augmentation: what a change does to pixels and boxes, and what it does to accuracy."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,7 +54,7 @@ def show_boxed(images: Sequence[Tensor], boxes: Sequence[Tensor], titles: Sequen
 
 
 def turned_box(degrees: float, size: int = 120, width: int = 60, height: int = 40) -> tuple[Tensor, Tensor, Tensor]:
-    """A white rectangle turned by ``degrees`` about the middle of a dark image.
+    """A white rectangle with a grey ellipse in it, turned by ``degrees`` about the middle of a dark image.
 
     Returns:
         image (1, size, size) uint8; the box (1, 4) around its four turned corners; and the tight box (1, 4) of the ellipse that fills
@@ -64,6 +64,8 @@ def turned_box(degrees: float, size: int = 120, width: int = 60, height: int = 4
     middle, half_w, half_h = size / 2, width / 2, height / 2
     top, left = int(middle - half_h), int(middle - half_w)
     image[:, top : top + height, left : left + width] = 230
+    ys, xs = torch.meshgrid(torch.arange(size) + 0.5, torch.arange(size) + 0.5, indexing="ij")
+    image[:, ((xs - middle) / half_w) ** 2 + ((ys - middle) / half_h) ** 2 <= 1] = 170
     turn = math.radians(degrees)
     cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
     hull = half_w * cos + half_h * sin, half_w * sin + half_h * cos
@@ -137,32 +139,6 @@ def drag_strength(images: Tensor, **amounts) -> Live:
 
     words = f"{len(images)} images changed at random; the slider sets how strongly, from 0 (not at all) to 4"
     return Live(make_widget, strength_picture(images[:6], **amounts), words)
-
-
-def show_seeds(results: Mapping[str, Sequence[float]], title: str, what: str = "accuracy") -> Figure:
-    """Each seed as a mark and their mean as a line, a row for every kind: so that nobody reads a difference out of noise.
-
-    Args:
-        results: name -> one number for each seed.
-
-    Raises:
-        ValueError: where there is nothing to show.
-    """
-    if not results or not all(len(values) for values in results.values()):
-        raise ValueError(f"results must hold numbers for each name, got {dict(results)}")
-    figure, ax = plt.subplots(figsize=(6.5, 0.9 + 0.45 * len(results)), layout="constrained")
-    for row, values in enumerate(results.values()):
-        for number, value in enumerate(values):
-            ax.plot(value, row, MARKS[number % len(MARKS)], color="#0072B2", markersize=7, label=f"seed {number}" if row == 0 else None)
-        ax.plot([np.mean(values)] * 2, [row - 0.3, row + 0.3], "-", color="#D55E00", linewidth=2, label="mean" if row == 0 else None)
-    ax.set_yticks(range(len(results)), list(results))
-    ax.invert_yaxis()
-    ax.set_xlabel(what)
-    ax.set_title(title)
-    ax.grid(axis="x", alpha=0.3)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
-    means = "; ".join(f"{name} {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})" for name, values in results.items())
-    return set_alt(figure, f"{title}. {what}, mean over seeds and range: {means}.")
 
 
 def show_by_strength(strengths: Sequence[float], results: Sequence[Sequence[float]], title: str) -> Figure:

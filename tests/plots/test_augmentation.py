@@ -15,7 +15,6 @@ from coursekit.plots.augmentation import (
     show_answer_boxes,
     show_boxed,
     show_by_strength,
-    show_seeds,
     show_turned,
     strength_picture,
     turned_box,
@@ -89,13 +88,6 @@ def test_the_slider_draws_again(monkeypatch):
     assert isinstance(slider, ipywidgets.FloatSlider)
     monkeypatch.setattr(live, "has_kernel", lambda: False)
     assert "image/png" in shown._repr_mimebundle_()[0]
-
-
-def test_seeds_are_named_with_their_mean():
-    figure = show_seeds({"without": [0.5, 0.7], "with": [0.8]}, "Few images")
-    assert "without 0.600 (0.500 to 0.700); with 0.800 (0.800 to 0.800)" in get_alt(figure)
-    with pytest.raises(ValueError, match="results must hold numbers for each name"):
-        show_seeds({"without": []}, "Few images")
 
 
 def test_by_strength_takes_means_of_as_many_seeds_as_there_are():

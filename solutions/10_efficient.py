@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 10 · Efficient networks: less work, and why less work is not less time
 #
-# The networks of notebook 09 were made to be right. They run in data centres. A telephone, a camera on a lamp post or a car has a hundredth of that, and must answer thirty times a
-# second. This notebook takes a convolution apart into two cheap steps, builds the blocks of the networks that were made for telephones, and then does what their papers seldom do:
-# it takes a stopwatch. You will see half of the multiplications saved, and none of the time.
+# The networks of notebook 09 were made to be right. They run in data centres. A telephone, a camera on a lamp post or a car has a hundredth of that,
+# and must answer thirty times a second. This notebook takes a convolution apart into two cheap steps, builds the blocks of the networks that were
+# made for telephones, and then does what their papers seldom do: it takes a stopwatch. You will see half of the multiplications saved, and hardly any
+# of the time.
 #
 # | you will learn | you will build |
 # |---|---|
@@ -14,7 +15,7 @@
 # | EfficientNet and architecture search, in outline | |
 # | how to time code honestly | `typical_seconds`, repaired |
 # | multiply-adds, milliseconds, memory of every family, on your machine | |
-# | what batch size, number format and model size mean when serving | |
+# | what batch size, number format and model size mean when serving | `choose_batch` |
 #
 # **Time** half a minute of computing on two CPU cores at the quick level, two minutes in full; about two and a half hours of thinking, with marks (✂) for
 # lessons of 50 minutes.
@@ -26,7 +27,9 @@ from coursekit.notebook import at, band, check, hint, predict, reveal, solution,
 start("10_efficient")
 
 # %%
+import time
 from itertools import pairwise
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +39,7 @@ from coursekit.models.alexnet import AlexNet
 from coursekit.models.cost import count_parameters, layer_costs, operator_costs
 from coursekit.models.csp_resnet import CSPResNet
 from coursekit.models.densenet import DenseNet
-from coursekit.models.efficient import latency
+from coursekit.models.efficient import latency, layer_seconds
 from coursekit.models.inception import GoogLeNet
 from coursekit.models.mobilenet_v1 import MobileNetV1
 from coursekit.models.mobilenet_v2 import MobileNetV2
@@ -71,8 +74,9 @@ device = choose_device()
 #
 # ## 1. What a convolution costs
 #
-# Two numbers are quoted for every network. **Parameters** (매개변수): how many weights are stored. **Multiply-adds** (곱셈-덧셈, MAC): how many products are computed and added up for
-# one image. Papers often write FLOPs for them, and some count a multiply-add as two. Always look which.
+# Two numbers are quoted for every network. **Parameters** (매개변수): how many weights are stored. **Multiply-adds** (곱셈-덧셈, MAC): how many products are
+# computed and added up for one image. Papers often write **FLOPs** (부동소수점 연산 수, floating-point operations) for them, and some count a multiply-add as
+# two. Always look which.
 #
 # 3 to 64 channels, 3x3, on a map of 32 x 32, padded so that the size stays:
 #
@@ -82,11 +86,11 @@ device = choose_device()
 # | places in the output | 32 · 32 | 1,024 |
 # | multiply-adds | 1,728 · 1,024 | 1,769,472 |
 #
-# Each weight is used once at each place of the **output**. With stride 2 there are 16 · 16 places, so a quarter of the work, with the same weights. A side of 9 with stride 2 has places
-# 0, 2, 4, 6, 8: five, so sides are rounded *up*.
+# Each weight is used once at each place of the **output**. With stride 2 there are 16 · 16 places, so a quarter of the work, with the same weights. A
+# side of 9 with stride 2 has places 0, 2, 4, 6, 8: five, so sides are rounded *up*.
 #
-# **Groups** (그룹): cut the channels into g groups that do not see each other. Each result then looks at 1/g of the channels, so weights and work are divided by g. With as many groups as channels
-# every channel is alone: a **depthwise** convolution (깊이별 합성곱).
+# **Groups** (그룹): cut the channels into g groups that do not see each other. Each result then looks at 1/g of the channels, so weights and work are
+# divided by g. With as many groups as channels every channel is alone: a **depthwise** convolution (깊이별 합성곱).
 #
 # ### Exercise: conv_cost
 # *difficulty 2 of 5 · importance 4 of 5 · about 15 minutes*
@@ -129,7 +133,8 @@ assert stem == (rows[0].parameters, rows[0].multiply_adds), "your formula and th
 #
 # ## 2. Two cheap steps instead of a dear one
 #
-# A regular convolution does two things at once: it looks **around** (3x3) and it **mixes** the channels. A **depthwise separable convolution** (깊이별 분리 합성곱) does one after the other:
+# A regular convolution does two things at once: it looks **around** (3x3) and it **mixes** the channels. A **depthwise separable convolution** (깊이별
+# 분리 합성곱) does one after the other:
 #
 # 1. **depthwise**: in each channel by itself, a 3x3 kernel of its own looks around.
 # 2. **pointwise** (점별 합성곱): a 1x1 convolution mixes the channels at each place.
@@ -166,8 +171,8 @@ reveal(
 assert around + mixing == 30
 
 # %% [markdown]
-# > **Myth**: *"a separable convolution of 3 channels to 1 has 12 weights."* It is in many study notes. The 9 was counted once instead of three times. And look at the last number: here the "cheap"
-# > one has *more* weights than the regular one. It pays when there are many channels to mix *into*.
+# > **Myth**: *"a separable convolution of 3 channels to 1 has 12 weights."* It is in many study notes. The 9 was counted once instead of three times.
+# > And look at the last number: here the "cheap" one has *more* weights than the regular one. It pays when there are many channels to mix *into*.
 
 # %%
 drag_separable(64, 64, 3)
@@ -191,8 +196,10 @@ def separable_conv(x: Tensor, depthwise: Tensor, pointwise: Tensor, stride: int)
 separable_conv = check("10.separable_conv", separable_conv)
 
 # %% [markdown]
-# Is anything lost? Yes. Put the two steps together, and it *is* a regular convolution, with a special kernel: for each pair of channels the depthwise kernel times one number. All results share
-# the same three looks around; a regular convolution may look around differently for each.
+# With the stride in the second step the numbers would be the same, and the first step would have done four times the work for it.
+#
+# Is anything lost? Yes. Put the two steps together, and it *is* a regular convolution, with a special kernel: for each pair of channels the depthwise
+# kernel times one number. All results share the same three looks around; a regular convolution may look around differently for each.
 
 # %%
 x = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -206,9 +213,10 @@ print("two steps, and one step with the kernel", tuple(full.shape), "agree")
 #
 # ## 3. Xception and MobileNet: separable all the way
 #
-# **Xception** (2016) replaced Inception's branches by separable convolutions, with residual shortcuts around them, and got *better* at the same number of parameters. **MobileNet v1** (2017) did it for
-# telephones: one regular convolution, thirteen separable ones, nothing else, and one knob, the **width multiplier** (너비 배율) on all channels. Work falls with its square. (In both papers
-# each step has a batch normalisation; MobileNet has a ReLU after each, Xception none in between.)
+# **Xception** (2016) replaced Inception's branches by separable convolutions, with residual shortcuts around them, and got *better* at the same
+# number of parameters. **MobileNet v1** (2017) did it for telephones: one regular convolution, thirteen separable ones, a mean and one layer at the
+# end, and one knob, the **width multiplier** (너비 배율) on all channels. Work falls nearly with its square. (In both papers each step has a batch
+# normalisation; MobileNet has a ReLU after each, Xception none in between.)
 
 # %%
 widths = (1.0, 0.75, 0.5, 0.25)
@@ -222,8 +230,19 @@ band("MobileNet v1, million multiply-adds (the paper says 569)", paper, at_least
 # %% [markdown]
 # ### v2: inside out
 #
-# Look where MobileNet v1's work is now: in the 1x1. **MobileNet v2** (2018) takes the residual block of notebook 09 and turns it inside out. A ResNet's bottleneck is wide, narrow, wide; the 3x3 works in the
-# narrow middle, because there it is cheap. A depthwise 3x3 is cheap *anyway*. So the middle may be **wide** and the ends **narrow**: what is kept and added between the blocks is small.
+# Where is MobileNet v1's work now?
+
+# %%
+v1 = MobileNetV1()
+kernels = {name: layer.kernel_size for name, layer in v1.named_modules() if isinstance(layer, nn.Conv2d)}
+costs = [row for row in layer_costs(v1) if row.name in kernels]
+pointwise_share = sum(row.multiply_adds for row in costs if kernels[row.name] == (1, 1)) / sum(row.multiply_adds for row in costs)
+print(f"{pointwise_share:.0%} of the multiply-adds of its convolutions are in the 1x1")
+
+# %% [markdown]
+# **MobileNet v2** (2018) takes the residual block of notebook 09 and turns it inside out. A ResNet's bottleneck is wide, narrow, wide; the 3x3 works
+# in the narrow middle, because there it is cheap. A depthwise 3x3 is cheap *anyway*. So the middle may be **wide** and the ends **narrow**: what is
+# kept and added between the blocks is small.
 #
 # | step | weights | shape | then |
 # |---|---|---|---|
@@ -232,8 +251,10 @@ band("MobileNet v1, million multiply-adds (the paper says 569)", paper, at_least
 # | project | (O, E, 1, 1) | (N, O, H/s, W/s) | nothing |
 # | add x | | | only where s = 1 and O = C |
 #
-# **ReLU6** is min(max(x, 0), 6): numbers that stay small survive 8 bits better. And why *nothing* after the last one, a **linear bottleneck** (선형 병목)? Because a ReLU throws away everything below 0, and with few channels
-# nobody else has kept a copy. Try it: 2 numbers, taken up to n channels by a random matrix, through a ReLU, and back by least squares. How much survives?
+# **ReLU6** is min(max(x, 0), 6): numbers that stay small survive 8 bits better. And why *nothing* after the last one, a **linear bottleneck** (선형
+# 병목)? Because a ReLU throws away everything below 0, and with few channels nobody else has kept a copy. The whole block is called an **inverted
+# residual** (역잔차). Try the ReLU: 2 numbers, taken up to n channels by a random matrix, through a ReLU, and back by the best matrix there is (least
+# squares, 최소제곱법). How far from the points do we land?
 
 # %%
 generator = torch.Generator().manual_seed(1)
@@ -245,10 +266,10 @@ for channels in (2, 3, 5, 15, 30):
         through = (points @ up).clamp(min=0)  # (500, channels)
         back = through @ torch.linalg.lstsq(through, points).solution
         errors.append(((back - points) ** 2).mean() / (points**2).mean())
-    print(f"{channels:>3} channels: {torch.stack(errors).mean():.0%} of the information is gone after the ReLU")
+    print(f"{channels:>3} channels: squared error {torch.stack(errors).mean():.1%} of the points' own size")
 
 # %% [markdown]
-# In few channels a ReLU destroys; in many it hardly hurts. So: activations in the wide middle, none at the narrow ends.
+# In few channels a ReLU destroys what no matrix brings back; in many it hardly hurts. So: activations in the wide middle, none at the narrow ends.
 #
 # ### Exercise: inverted_residual
 # *difficulty 3 of 5 · importance 4 of 5 · about 20 minutes*
@@ -275,9 +296,10 @@ inverted_residual = check("10.inverted_residual", inverted_residual)
 # %% [markdown]
 # ### v3, and search
 #
-# **MobileNet v3** (2019) kept the block and asked a computer how to arrange it. In **neural architecture search** (NAS, 신경망 구조 탐색) a program proposes kernels, widths and depths for each block, trains each
-# proposal for a while, measures accuracy *and milliseconds on a real telephone*, and proposes better ones. People then added squeeze-and-excitation (09) in some blocks and a cheap activation, **h-swish**: x · relu6(x + 3) / 6.
-# By hand at x = 1: 1 · 4 / 6 = 0.667; at x = 5: 5 · 6 / 6 = 5; at x = -4: 0.
+# **MobileNet v3** (2019) kept the block and asked a computer how to arrange it. In **neural architecture search** (NAS, 신경망 구조 탐색) a program proposes
+# kernels, widths and depths for each block, trains each proposal for a while, measures accuracy *and milliseconds on a real telephone*, and proposes
+# better ones. People then added squeeze-and-excitation (09) in some blocks and a cheap activation, **h-swish**: x · relu6(x + 3) / 6. By hand at x =
+# 1: 1 · 4 / 6 = 0.667; at x = 5: 5 · 6 / 6 = 5; at x = -4: 0.
 
 # %%
 values = torch.tensor([-4.0, -1.0, 0.0, 1.0, 5.0])
@@ -294,11 +316,16 @@ for name, network in (
     )
 
 # %% [markdown]
-# Why do *we* not search? A search trains thousands of networks, for one kind of telephone. What it found is published, and you can use it. For your own task the data, the image size and the training settings move the result
-# far more than another order of blocks.
+# How large is such a search? By hand: seven groups of blocks, and for each of them 3x3 or 5x5, widened 3 or 6 times, 1 to 4 blocks: 2 · 2 · 4 = 16
+# ways. In all 16⁷ = **268 million** networks. At one hour each that is 30,000 years, so a search tries a few thousand, trains them briefly, and
+# learns where to look. NASNet (Zoph and others, 2017) still kept 500 graphics cards busy for four days.
 #
-# **EfficientNet** (2019) searched one small network and then asked how to make it *larger*. More layers, more channels, or larger images? All three at once, in fixed proportion: depth · 1.2, width · 1.1, image side · 1.15. Work grows with
-# depth, and with the square of width and of the side: 1.2 · 1.1² · 1.15² = **1.92**, so each step about doubles it. That is **compound scaling** (복합 확장). We can check the arithmetic on a ResNet:
+# Why do *we* not search? It costs more than all of our trainings together, for one kind of telephone. What it found is published, and you can use it.
+# For your own task the data, the image size and the training settings move the result far more than another order of blocks.
+#
+# **EfficientNet** (2019) searched one small network and then asked how to make it *larger*. More layers, more channels, or larger images? All three
+# at once, in fixed proportion: depth · 1.2, width · 1.1, image side · 1.15. Work grows with depth, and with the square of width and of the side: 1.2
+# · 1.1² · 1.15² = **1.92**, so each step about doubles it. That is **compound scaling** (복합 확장). We can check the arithmetic on a ResNet:
 
 
 # %%
@@ -313,12 +340,14 @@ print(
 )
 
 # %% [markdown]
+# Nearly 2² for the width, 2² for the side, and 2 for twice the blocks: the exponents of the formula above.
+#
 # ✂ *50 minutes*
 #
 # ## 4. Groups that never meet
 #
-# In MobileNet the 1x1 convolutions cost nearly everything. **ShuffleNet** (2017) cuts them into groups, too. But then channels of group 1 see only group 1, layer after layer, as if two networks ran side by side. Look: we change
-# one channel of the first half, and ask which results notice.
+# In MobileNet the 1x1 convolutions cost nearly everything. **ShuffleNet** (2017) cuts them into groups, too. But then channels of group 1 see only
+# group 1, layer after layer, as if two networks ran side by side. Look: we change one channel of the first half, and ask which results notice.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -342,7 +371,8 @@ def who_notices(between) -> list[int]:
 print("results that notice a change in channel 0:", who_notices(lambda x: x))
 
 # %% [markdown]
-# Half of the network never hears of it. The cure costs no arithmetic: between two layers, deal the channels out like cards, so that each next group gets some of every one.
+# Half of the network never hears of it. The cure costs no arithmetic: between two layers, deal the channels out like cards, so that each next group
+# gets some of every one: a **channel shuffle** (채널 섞기).
 #
 # | | | | | | | |
 # |---|---|---|---|---|---|---|
@@ -376,8 +406,8 @@ assert noticed == [0, 1, 2, 3, 4, 5]
 #
 # ## 5. A stopwatch with a bug
 #
-# Before we time anything we need a stopwatch that can be trusted. Here is one that somebody wrote in a minute. The symptom: on the same machine, the same network is sometimes 5 ms and sometimes 9 ms.
-# Here is what single calls take, one after the other:
+# Before we time anything we need a stopwatch that can be trusted. Here is one that somebody wrote in a minute. The symptom: on the same machine, the
+# same network is sometimes 5 ms and sometimes 9 ms. Here is what single calls take, one after the other:
 
 # %%
 from coursekit.exercises.n10_efficient_more import Machine
@@ -394,8 +424,6 @@ def stopwatch_with_a_bug(run, warmup, repeats, clock):
     return sum(times) / len(times)
 
 
-import time
-
 singles = []
 with torch.no_grad():
     small.eval()
@@ -406,16 +434,14 @@ with torch.no_grad():
 print("single calls, ms:", " ".join(f"{ms:.1f}" for ms in singles))
 
 pretend = Machine([90.0, 40.0, 5.0, 5.0, 6.0, 48.0, 5.0])  # slow at first, and another program in between
-print("a machine whose usual call takes 5:", stopwatch_with_a_bug(pretend.run, 2, 5, pretend.clock), "says this stopwatch")
+print(f"a machine whose usual call takes 5: {stopwatch_with_a_bug(pretend.run, 2, 5, pretend.clock):.1f} says this stopwatch")
 
 # %% [markdown]
 # ### Exercise: typical_seconds
 # *difficulty 2 of 5 · importance 4 of 5 · about 10 minutes*
 #
-# Two things are wrong, and both make a network look slower than it is. `statistics.median` is imported for you. `clock()` gives seconds.
-
-# %%
-from statistics import median
+# Two things are wrong, and both make a network look slower than it is. `median` is imported for you (from `statistics`). `clock()` gives seconds: ask *it*,
+# for the check brings a clock of its own.
 
 
 # %% exercise="10.typical_seconds"
@@ -447,13 +473,15 @@ pretend = Machine([90.0, 40.0, 5.0, 5.0, 6.0, 48.0, 5.0])
 print("the same machine:", typical_seconds(pretend.run, 2, 5, pretend.clock))
 
 # %% [markdown]
-# On a GPU there is a third trap: a call returns *before* the work is done. Wait (`torch.cuda.synchronize()`) before you look at the clock, or you time the giving of orders.
+# On a GPU there is a third trap: a call returns *before* the work is done. Wait (`torch.cuda.synchronize()`) before you look at the clock, or you
+# time the giving of orders.
 #
 # ✂ *50 minutes*
 #
 # ## 6. Every family, on this machine
 #
-# One image of 96 x 96 pixels, every network at full width, in eval mode. First guess:
+# One small image (96 x 96 pixels at the quick level, 160 x 160 in full), every network at full width, in eval mode. The time from an image to its answer is
+# the **latency** (지연 시간). First guess:
 
 # %%
 predict(
@@ -495,6 +523,10 @@ for name in chosen:
     }
     del network
 
+# %% [markdown]
+# In the table: *G mult-adds/s* is work divided by time, how much this machine gets done with that network. *MB written* is what all layers together put out
+# for one image, four bytes a number; *MB of weights* is what must be stored, and fetched for each batch.
+
 # %%
 print(f"{'':16}{'parameters':>12}{'M mult-adds':>13}{'ms':>8}{'G mult-adds/s':>15}{'MB written':>12}{'MB of weights':>15}")
 for name, row in sorted(table.items(), key=lambda item: item[1]["work"]):
@@ -524,15 +556,50 @@ for a, b in sorted(pairs, key=lambda pair: -table[pair[0]]["ms"] / table[pair[1]
 band("multiply-adds a second, the quickest over the slowest", rate[quickest] / rate[slowest], at_least=2)
 
 # %% [markdown]
-# > **Myth**: *"fewer FLOPs are faster."* Look along the column of multiply-adds a second: the machine is the same, and yet one network gets several times more out of it than another. The three pairs above show what that means: a large part of
-# > the work saved, and little or nothing of the time. On a GPU it is usually more extreme, and some of the pairs change places.
+# > **Myth**: *"fewer FLOPs are faster."* Look along the column of multiply-adds a second: the machine is the same, and yet one network gets several
+# > times more out of it than another. The three pairs above show what that means: a large part of the work saved, and far less of the time. On a GPU
+# > it is usually more extreme, and some of the pairs change places.
+#
+# AlexNet is a case of its own. It writes almost nothing, and yet it gets little done: for a single image its 244 MB of weights must come out of the memory
+# first, nearly all of them for the full layers.
 #
 # ## 7. Where the time goes
 #
-# Why? Three reasons, and we can see each of them.
+# First *where*, layer by layer. We take the time of each layer of two networks, and put it beside its work:
+
+
+# %%
+def kind_of(layer: nn.Module) -> str:
+    if isinstance(layer, nn.Conv2d):
+        return "depthwise" if layer.groups > 1 else ("1x1" if layer.kernel_size == (1, 1) else "regular convolution")
+    return type(layer).__name__
+
+
+for name in at(smoke=["MobileNet v2"], quick=["ResNet-18", "MobileNet v2"], full=["ResNet-18", "MobileNet v2"]):
+    network = families[name]()
+    kinds = {n: kind_of(layer) for n, layer in network.named_modules() if not list(layer.children())}
+    costs = layer_costs(network, (3, side, side))
+    taken = layer_seconds(network.to(device), image, repeats=at(smoke=1, quick=5, full=11))
+    work, time_of = sum(row.multiply_adds for row in costs), sum(taken.values())
+    print(f"{name}, {1000 * time_of:.1f} ms in its layers")
+    for kind in sorted(set(kinds.values())):
+        work_share = sum(row.multiply_adds for row in costs if kinds[row.name] == kind) / work
+        time_share = sum(seconds for n, seconds in taken.items() if kinds[n] == kind) / time_of
+        if max(work_share, time_share) < 0.005:
+            continue
+        print(
+            f"  {kind:>20}: {sum(kinds[n] == kind for n in taken):>3} layers, {work_share:>4.0%} of the work, {time_share:>4.0%} of the time"
+        )
+
+# %% [markdown]
+# In ResNet-18 the work and the time are in the same place. In MobileNet v2 they are not: the depthwise layers and the normalisations take a far
+# larger share of the time than of the work.
 #
-# **First: a depthwise convolution has too little to do for each number it fetches.** By hand, a 3x3 on 64 channels: regular, each number of the map takes part in 9 · 64 = 576 products, for each time that it is fetched. Depthwise, in 9. The
-# arithmetic waits for the memory. (The ratio is called **arithmetic intensity**, 연산 강도.) Let us measure the speed of single layers:
+# Why? Three reasons, and we can measure each of them.
+#
+# **First: a depthwise convolution has too little to do for each number it fetches.** By hand, a 3x3 on 64 channels: regular, each number of the map
+# takes part in 9 · 64 = 576 products, for each time that it is fetched. Depthwise, in 9. The arithmetic waits for the memory. (The ratio is called
+# **arithmetic intensity**, 연산 강도.) Let us measure the speed of single layers:
 
 # %%
 channels, size = 128, at(smoke=14, quick=56, full=56)
@@ -543,7 +610,7 @@ layers = {
     "depthwise 3x3": nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
     "pointwise 1x1": nn.Conv2d(channels, channels, 1, bias=False),
 }
-speeds = {}
+speeds, work_of_regular = {}, conv_cost(channels, channels, 3, size, size, 1, 1, False)[1]
 for name, layer in layers.items():
     work = layer_costs(layer, (channels, size, size))[0].multiply_adds
     seconds = latency(layer.to(device), feature_map, repeats=at(smoke=2, quick=15, full=15))
@@ -555,9 +622,21 @@ show_bars(speeds, "How fast the same machine multiplies", "billion multiply-adds
 band("regular convolution, times the speed of a depthwise one", speeds["regular 3x3"] / speeds["depthwise 3x3"], at_least=1.5)
 
 # %% [markdown]
-# On a GPU the gap is usually wider still: it has far more arithmetic waiting for every number fetched. Measure it on yours by running this cell there.
+# And **on a GPU**? There one can work it out before measuring. NVIDIA's data sheet of the A100 (40 GB) promises 19.5 · 10¹² operations in float32 and
+# 1.555 · 10¹² bytes a second: 12.5 operations for each byte. A layer that makes fewer waits for its memory, however well it is programmed. A
+# multiply-add is two operations, and each number of the map is read once and written once, 8 bytes:
 #
-# **Second: operators with zero multiply-adds take time.** Activations, normalisation, adding, concatenating, pooling, enlarging, shuffling: they compute next to nothing, and each of them reads and writes the whole map.
+# | 3x3, 128 channels | operations a number | a byte | at most |
+# |---|---|---|---|
+# | regular | 2 · 9 · 128 = 2,304 | 288 | all of 19.5 · 10¹² |
+# | 4 groups | 2 · 9 · 32 = 576 | 72 | all |
+# | 32 groups, as in ResNeXt | 2 · 9 · 4 = 72 | 9 | 9 / 12.5 = 72 % |
+# | depthwise | 2 · 9 = 18 | 2.25 | 2.25 / 12.5 = **18 %** |
+#
+# These are ceilings. Run the cell above on your own GPU, with a batch of 64 instead of 1, and see how far below them it stays.
+#
+# **Second: operators with zero multiply-adds take time.** Activations, normalisation, adding, concatenating, pooling, enlarging, shuffling: they
+# compute next to nothing, and each of them reads and writes the whole map.
 
 # %%
 two = torch.rand(1, channels, size, size, device=device)
@@ -591,6 +670,13 @@ taken = {
 show_bars(taken, f"Zero multiply-adds, on a map of {channels} x {size} x {size}", "milliseconds")
 
 # %%
+whole = 1e3 * latency(layers["regular 3x3"], feature_map, repeats=at(smoke=2, quick=15, full=15))
+for name in ("max pool 2x2", "upsample 2x", "ReLU"):
+    print(
+        f"{name}: {taken[name] / whole:.1%} of the time of the regular 3x3 on this map, which makes {work_of_regular / 1e6:.0f} million multiply-adds"
+    )
+
+# %%
 predict(
     "10.q3", "Which of these costs (nearly) nothing at all?", ["concatenate", "reshape, a view", "shuffle", "all of them cost the same"]
 )
@@ -605,9 +691,15 @@ reveal(
 band("concatenating, times a view", taken["concatenate"] / taken["reshape, a view"], at_least=2)
 
 # %% [markdown]
-# **Third: many small operators.** Each call has a price of its own, before it computes anything. Count them:
+# **Third: many small operators.** Each call has a price of its own, before it computes anything. We measure that on a map of a single number, and
+# count the calls:
 
 # %%
+dot = torch.rand(1, 1, 1, 1, device=device)
+calls = {"ReLU": nn.ReLU(), "1x1 convolution": nn.Conv2d(1, 1, 1).to(device), "batch norm": nn.BatchNorm2d(1).to(device)}
+price = {name: 1e6 * latency(layer, dot, repeats=at(smoke=2, quick=50, full=50)) for name, layer in calls.items()}
+print("on one number, microseconds: " + ", ".join(f"{name} {p:.1f}" for name, p in price.items()))
+mean_price = sum(price.values()) / len(price)
 counted = {}
 for name in at(
     smoke=["ResNet-18"],
@@ -617,15 +709,20 @@ for name in at(
     operators = operator_costs(families[name](), (3, side, side))
     counted[name] = sum(o.calls for o in operators)
     zero = sum(o.written for o in operators if not o.multiply_adds) / sum(o.written for o in operators)
-    print(f"{name:14} {counted[name]:>4} operators, and {zero:.0%} of the numbers written come from those that multiply nothing")
+    print(
+        f"{name:14} {counted[name]:>4} operators, {counted[name] * mean_price / 1000:.1f} ms for the calls alone; "
+        f"{zero:.0%} of the numbers written come from those that multiply nothing"
+    )
 
 # %% [markdown]
-# So what makes a network quick? Few, large, regular operators; few branches and copies; widths that the hardware likes (multiples of 8 or 16). ShuffleNet **v2** (2018) was designed by exactly such rules, from a stopwatch instead of from FLOPs,
-# and CSP (which our detector uses) was made to write less. And everything that can be folded away is folded away before serving: batch normalisation goes into the convolution before it (23).
+# So what makes a network quick? Few, large, regular operators; few branches and copies; widths that the hardware likes (multiples of 8 or 16).
+# ShuffleNet **v2** (2018) was designed by exactly such rules, from a stopwatch instead of from FLOPs, and CSP (which our detector uses) was made to
+# write less. And everything that can be folded away is folded away before serving: batch normalisation goes into the convolution before it (23).
 #
 # ## 8. Serving: batch, memory, size
 #
-# A server may answer several images at once. More images in a **batch** (배치) use the machine better, but the first one has to wait for the last.
+# **Serving** (서빙) is answering the images that others send. A server may answer several at once. More images in a **batch** (배치) use the machine better:
+# the **throughput** (처리량), images a second, goes up. But the first one has to wait for the last.
 
 # %%
 sizes = at(smoke=[1, 2], quick=[1, 4, 16], full=[1, 2, 4, 8, 16, 32])
@@ -638,10 +735,48 @@ for name in ("ResNet-18", "MobileNet v2"):
 show_throughput(sizes, speed, wait)
 
 # %% [markdown]
-# Even a CPU gains: the weights are fetched once for the whole batch, and the price of each call is paid once. On a GPU the left curve climbs much further before it bends. The right curve is the price: the first image waits for the last.
-# **Measure where the left curve bends, and take the smallest batch there.**
+# Even a CPU gains: the weights are fetched once for the whole batch, and the price of each call is paid once. On a GPU the left curve climbs much
+# further before it bends. The right curve is the price: the first image waits for the last. **Measure where the left curve bends, and take the
+# smallest batch there.**
 #
-# And memory? **Weights** are there once: parameters · bytes. **Maps** are there for each image of the batch, while a layer works: at least what it reads and what it writes.
+# ### Exercise: choose_batch
+# *difficulty 2 of 5 · importance 3 of 5 · about 15 minutes*
+#
+# As a rule: leave out the batches whose answer comes later than a limit. Of the others, take the *smallest* that does at least 0.9 of the best number
+# of images a second. With a limit of 2.5 seconds:
+#
+# | batch | seconds | images a second | |
+# |---|---|---|---|
+# | 1 | 1.0 | 1.0 | |
+# | 2 | 1.25 | 1.6 | |
+# | 4 | 2.0 | **2.0** | the best in time; 0.9 of it are 1.8, so the answer is **4** |
+# | 8 | 3.9 | 2.05 | too late |
+
+
+# %% exercise="10.choose_batch"
+def choose_batch(sizes: list[int], seconds: list[float], limit: float) -> int | None:
+    """The smallest batch with 0.9 of the best images a second, among those that take at most `limit` seconds; None if none does."""
+    ### BEGIN SOLUTION
+    rates = {size: size / taken for size, taken in zip(sizes, seconds) if taken <= limit}
+    best = max(rates.values(), default=0)
+    return min((size for size, rate in rates.items() if rate >= 0.9 * best), default=None)
+    ### END SOLUTION
+
+
+choose_batch = check("10.choose_batch", choose_batch)
+
+# %%
+for name, milliseconds in wait.items():
+    for limit in (10, 50, 1000):
+        print(f"{name}, an answer within {limit} ms: a batch of {choose_batch(sizes, [ms / 1000 for ms in milliseconds], limit / 1000)}")
+
+# %% [markdown]
+# None means that this network is too slow for the limit on this machine. And where the answer is the largest batch that was timed, the curve may not have bent
+# yet: time larger ones.
+#
+# And memory? **Weights** are there once: parameters · bytes. How many bytes is the **number format** (수 형식): 4 in float32, 2 in float16, 1 in int8
+# (23 shows what that does to the answers). By hand, ResNet-18: 11.7 million · 4 = 46.8 MB, · 2 = 23.4, · 1 = 11.7. **Maps** are there for each image
+# of the batch, while a layer works: at least what it reads and what it writes.
 
 # %%
 for name in ("ResNet-18", "MobileNet v2"):
@@ -649,11 +784,13 @@ for name in ("ResNet-18", "MobileNet v2"):
     weights_mb = count_parameters(families[name]()) / 1e6
     largest = max(a.written + b.written for a, b in pairwise(costs)) * 4 / 1e6
     print(
-        f"{name:14} weights: {4 * weights_mb:5.1f} MB in float32, {2 * weights_mb:5.1f} in float16, {weights_mb:5.1f} in int8; largest maps {largest:.1f} MB an image"
+        f"{name:14} weights: {4 * weights_mb:5.1f} MB in float32, {2 * weights_mb:5.1f} in float16, {weights_mb:5.1f} in int8; "
+        f"largest maps {largest:.1f} MB an image, so {64 * largest:.0f} MB for a batch of 64"
     )
 
 # %% [markdown]
-# MobileNet has a third of ResNet-18's weights, but its wide middles make large maps. With a batch of 64 the maps are what fills the memory.
+# MobileNet has a third of ResNet-18's weights, but its wide middles make large maps. With a batch of 64 the maps are what fills the memory. (Training keeps
+# *all* maps for the backward pass, not two at a time: that is the column "MB written", times the batch.)
 #
 # ## 9. How to choose
 #
@@ -665,7 +802,8 @@ for name in ("ResNet-18", "MobileNet v2"):
 # | few images | the quality of the pretrained weights (12) | what has good weights; speed second |
 # | no idea yet | nothing | the smallest that is easy to train. Make it work, measure, then trade |
 #
-# **Heavy or light?** A heavy network on small images and a light one on large images may cost the same. For small objects take the larger image.
+# **Heavy or light?** A heavy network on small images and a light one on large images may cost the same: ResNet-50 on 112 x 112 makes 1.08 billion
+# multiply-adds, ResNet-18 on 168 x 168 makes 1.11. For small objects take the larger image.
 #
 # ## Summary
 #
@@ -704,6 +842,7 @@ for name in ("ResNet-18", "MobileNet v2"):
 # | `weight of size [16, 1, 3, 3], expected input ... to have 1 channels, but got 16` | a depthwise weight without `groups=16` |
 # | `expected input[1, 16, ...] to be divisible by groups` | the channels cannot be cut into so many groups |
 # | `images must be at least 32 pixels high and wide` | the network halves the map too often for this image: `small_images=True` |
+# | `view size is not compatible with input tensor's size and stride` | after `transpose` the numbers lie in another order: `reshape` copies them, `view` may not (01) |
 # | no message, times that jump | no warm-up, a mean, or another program on the machine |
 # | no message, a GPU that is a thousand times faster | nobody waited for it |
 #
@@ -712,7 +851,7 @@ for name in ("ResNet-18", "MobileNet v2"):
 # - Howard et al. 2017, *MobileNets*, arXiv 1704.04861; Sandler et al. 2018, *MobileNetV2*, arXiv 1801.04381; Howard et al. 2019, arXiv 1905.02244
 # - Chollet 2016, *Xception*, arXiv 1610.02357; Zhang et al. 2017, *ShuffleNet*, arXiv 1707.01083
 # - Ma et al. 2018, *ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design*, arXiv 1807.11164: read its four rules
-# - Tan and Le 2019, *EfficientNet*, arXiv 1905.11946
+# - Tan and Le 2019, *EfficientNet*, arXiv 1905.11946; Zoph et al. 2017 (NASNet), arXiv 1707.07012
 # - `coursekit/models/`: every network of the table, a file each
 #
 # **Next**: 11 makes few images many.

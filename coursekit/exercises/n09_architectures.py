@@ -1,11 +1,13 @@
-"""Exercises of notebook 09_architectures: count_parameters, vgg_block, residual_block. The others: n09_architectures_more.py."""
+"""Exercises of notebook 09_architectures: count_parameters and vgg_block.
+
+The others: n09_architectures_residual.py, _more.py and _time.py.
+"""
 
 import torch
 from torch import nn
-from torch.nn.functional import conv2d
 
 from coursekit.exercises.core import Close, Exact, Exercise, Misconception
-from coursekit.models import blocks, vgg
+from coursekit.models import vgg
 from coursekit.models.cost import count_parameters
 
 
@@ -55,9 +57,16 @@ def count_frozen_too(model):
     return count_parameters(model)
 
 
-def count_buffers_too(model):
-    frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
-    return sum(v.numel() for v in {id(v): v for v in model.state_dict(keep_vars=True).values()}.values()) - frozen
+def count_state_dict(model):
+    return sum(v.numel() for v in model.state_dict().values())
+
+
+def count_list(model):
+    return len(list(model.parameters()))
+
+
+def count_children(model):
+    return sum(p.numel() for layer in model.children() for p in layer.parameters())
 
 
 def count_tensors(model):
@@ -93,11 +102,23 @@ count_parameters_exercise = Exercise(
         ),
         Misconception(
             "averages-too",
-            wrong=count_buffers_too,
-            hint="A batch normalisation also remembers a running mean and variance. They are kept and not learnt: parameters(), "
-            "not state_dict().",
+            wrong=count_state_dict,
+            hint="A state_dict holds all that is saved: frozen weights, and the running mean and variance of a batch normalisation. "
+            "They are kept and not learnt. What does `parameters()` give?",
         ),
         Misconception("tensors-not-numbers", wrong=count_tensors, hint="You counted tensors. How many numbers are in one? `numel()`."),
+        Misconception(
+            "a-list-of-tensors",
+            wrong=count_list,
+            hint="You counted tensors: a linear layer has two, its weights and its bias. How many numbers are in one? `numel()`. "
+            "Then leave out what is frozen.",
+        ),
+        Misconception(
+            "children-only",
+            wrong=count_children,
+            hint="A linear layer by itself came to 0: it has no children, and yet it has weights. Ask the model itself: `parameters()` "
+            "goes all the way down, and gives each once. Then leave out what is frozen.",
+        ),
         Misconception("biases-forgotten", wrong=count_weights_only, hint="Biases and the scales of normalisations are learnt as well."),
         Misconception(
             "used-twice-counted-twice",
@@ -137,10 +158,10 @@ def drive_vgg_block(answer, in_channels, out_channels, count, x):
 
 
 def vgg_cases(generator):
-    """(label, arguments) for vgg_block: in_channels, out_channels, count, x."""
+    """(label, arguments) for vgg_block: in_channels, out_channels, count, x; maps so large that even without padding some of it is left."""
     yield "one convolution", (2, 3, 1, whole(generator, 1, 2, 4, 6))
-    yield "two", (2, 4, 2, whole(generator, 1, 2, 4, 6))
-    yield "three", (3, 2, 3, whole(generator, 2, 3, 8, 4))
+    yield "two", (2, 4, 2, whole(generator, 1, 2, 6, 8))
+    yield "three", (3, 2, 3, whole(generator, 2, 3, 8, 10))
     yield "an odd map", (1, 2, 1, whole(generator, 1, 1, 5, 7))
     yield "as many channels as before", (3, 3, 2, whole(generator, 1, 3, 6, 6))
 
@@ -152,14 +173,19 @@ def _vgg(layers_of):
     return build
 
 
-def _convs(a, b, count, kernel=3, padding=1, act=True):
+def _convs(a, b, count, kernel=3, padding=1, act=True, bias=True):
     for number in range(count):
-        yield nn.Conv2d(a if number == 0 else b, b, kernel, padding=padding)
+        yield nn.Conv2d(a if number == 0 else b, b, kernel, padding=padding, bias=bias)
         if act:
             yield nn.ReLU()
 
 
-vgg_not_padded = _vgg(lambda a, b, count: [*_convs(a, b, count, padding=0), nn.AdaptiveMaxPool2d(1)])
+vgg_not_padded = _vgg(lambda a, b, count: [*_convs(a, b, count, padding=0), nn.MaxPool2d(2)])
+vgg_first_width_each_time = _vgg(lambda a, b, count: [*[layer for _ in range(count) for layer in _convs(a, b, 1)], nn.MaxPool2d(2)])
+vgg_one_layer_again = _vgg(lambda a, b, count: [*_convs(a, b, 1), *list(_convs(b, b, 1)) * (count - 1), nn.MaxPool2d(2)])
+vgg_one_relu_at_the_end = _vgg(lambda a, b, count: [*_convs(a, b, count, act=False), nn.ReLU(), nn.MaxPool2d(2)])
+vgg_widens_last = _vgg(lambda a, b, count: [*_convs(a, a, count - 1), *_convs(a, b, 1), nn.MaxPool2d(2)])
+vgg_no_bias = _vgg(lambda a, b, count: [*_convs(a, b, count, bias=False), nn.MaxPool2d(2)])
 vgg_pool_each = _vgg(
     lambda a, b, count: [
         layer for number in range(count) for layer in (*_convs(a if number == 0 else b, b, 1), nn.MaxPool2d(2, ceil_mode=True))
@@ -169,8 +195,18 @@ vgg_without_pool = _vgg(lambda a, b, count: list(_convs(a, b, count)))
 vgg_without_relu = _vgg(lambda a, b, count: [*_convs(a, b, count, act=False), nn.MaxPool2d(2)])
 vgg_last_relu_missing = _vgg(lambda a, b, count: [*list(_convs(a, b, count))[:-1], nn.MaxPool2d(2)])
 vgg_average = _vgg(lambda a, b, count: [*_convs(a, b, count), nn.AvgPool2d(2)])
+vgg_normalised = _vgg(
+    lambda a, b, count: (
+        [layer for number in range(count) for layer in (nn.Conv2d(a if number == 0 else b, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU())]
+        + [nn.MaxPool2d(2)]
+    )
+)
 vgg_one_too_many = _vgg(lambda a, b, count: [*_convs(a, b, count + 1), nn.MaxPool2d(2)])
 vgg_five = _vgg(lambda a, b, count: [*_convs(a, b, count, kernel=5, padding=2), nn.MaxPool2d(2)])
+
+
+def vgg_list(in_channels, out_channels, count):
+    return [*_convs(in_channels, out_channels, count), nn.MaxPool2d(2)]
 
 
 vgg_block_exercise = Exercise(
@@ -191,6 +227,27 @@ vgg_block_exercise = Exercise(
         Misconception("last-activation-missing", wrong=vgg_last_relu_missing, hint="After the last convolution there is a ReLU, too."),
         Misconception("average", wrong=vgg_average, hint="VGG keeps the largest of each 2x2, not the mean."),
         Misconception("one-too-many", wrong=vgg_one_too_many, hint="Count the convolutions: the first one is among the `count`."),
+        Misconception(
+            "first-width-each-time",
+            wrong=vgg_first_width_each_time,
+            hint="Your second convolution expects in_channels again. What does it get from the first one?",
+        ),
+        Misconception(
+            "one-layer-again",
+            wrong=vgg_one_layer_again,
+            hint="`[layer] * n` is the same layer n times, with the same weights. Make a new one in each turn of a loop.",
+        ),
+        Misconception(
+            "one-activation-at-the-end",
+            wrong=vgg_one_relu_at_the_end,
+            hint="One ReLU, at the very end: the convolutions before it are one long convolution. Each is followed by its own.",
+        ),
+        Misconception(
+            "widens-last", wrong=vgg_widens_last, hint="The number of channels changes in the first convolution, not in the last."
+        ),
+        Misconception("no-bias", wrong=vgg_no_bias, hint="The convolutions have a bias here: VGG has no normalisation that would add one."),
+        Misconception("normalised", wrong=vgg_normalised, hint="Batch normalisation came a year after VGG: convolution and ReLU, no more."),
+        Misconception("a-list", wrong=vgg_list, hint="You return a list of layers. `nn.Sequential(*layers)` makes one block of them."),
         Misconception("5x5", wrong=vgg_five, hint="VGG's point is 3x3 all the way: two of them see as far as one 5x5, with fewer weights."),
     ],
     hints=[
@@ -199,107 +256,4 @@ vgg_block_exercise = Exercise(
     ],
     points=2,
     twins=[vgg.vgg_block],
-)
-
-
-# --- residual_block
-
-
-def residual_cases(generator):
-    """(label, arguments) for residual_block: x, weight1, weight2, shortcut, stride."""
-
-    def case(a, m, o, height, width, stride=1, short=True):
-        project = whole(generator, o, a, 1, 1) if short else None
-        return whole(generator, 1, a, height, width), whole(generator, m, a, 3, 3), whole(generator, o, m, 3, 3), project, stride
-
-    x, *_ = case(2, 3, 2, 4, 5, short=False)
-    yield "kernels of zero: the block does nothing but its last ReLU", (x, torch.zeros(3, 2, 3, 3), torch.zeros(2, 3, 3, 3), None, 1)
-    yield "the shape stays", case(2, 3, 2, 4, 5, short=False)
-    yield "other channels: a shortcut of 1x1", case(2, 3, 4, 4, 5)
-    yield "stride 2", case(2, 3, 4, 6, 8, stride=2)
-    yield "stride 2 on odd sides", case(2, 2, 3, 5, 7, stride=2)
-    yield "a shortcut although the shape stays", case(3, 2, 3, 4, 4)
-    yield "random", (*(torch.randn(s, generator=generator) for s in ((2, 3, 5, 5), (4, 3, 3, 3), (3, 4, 3, 3))), None, 1)
-
-
-def _residual(
-    x, weight1, weight2, shortcut, stride, middle=torch.relu, inner=lambda t: t, outer=torch.relu, add=True, strides=None, short=True
-):
-    first, second = strides or (stride, 1)
-    body = inner(conv2d(middle(conv2d(x, weight1, stride=first, padding=1)), weight2, stride=second, padding=1))
-    around = x if shortcut is None or not short else conv2d(x, shortcut, stride=stride)
-    return outer(around + body if add and around.shape == body.shape else body)
-
-
-def residual_without_shortcut(*arguments):
-    return _residual(*arguments, add=False)
-
-
-def residual_relu_before_the_sum(*arguments):
-    return _residual(*arguments, inner=torch.relu, outer=lambda t: t)
-
-
-def residual_relu_twice(*arguments):
-    return _residual(*arguments, inner=torch.relu)
-
-
-def residual_no_last_relu(*arguments):
-    return _residual(*arguments, outer=lambda t: t)
-
-
-def residual_no_middle_relu(*arguments):
-    return _residual(*arguments, middle=lambda t: t)
-
-
-def residual_projection_ignored(*arguments):
-    return _residual(*arguments, short=False)
-
-
-def residual_concatenated(x, weight1, weight2, shortcut, stride):
-    body = conv2d(torch.relu(conv2d(x, weight1, stride=stride, padding=1)), weight2, padding=1)
-    around = x if shortcut is None else conv2d(x, shortcut, stride=stride)
-    return torch.relu(torch.cat([around, body], dim=1))
-
-
-residual_block_exercise = Exercise(
-    name="09.residual_block",
-    reference=blocks.residual_block,
-    cases=residual_cases,
-    compare=Close(rtol=1e-4, atol=1e-4),
-    misconceptions=[
-        Misconception(
-            "no-shortcut",
-            wrong=residual_without_shortcut,
-            hint="With kernels of zero your block gives zero: the input has no way around it.",
-        ),
-        Misconception(
-            "activation-before-the-sum",
-            wrong=residual_relu_before_the_sum,
-            hint="The last ReLU stands before the sum, so the body can only ever add, never take away. It belongs after.",
-        ),
-        Misconception(
-            "activation-twice",
-            wrong=residual_relu_twice,
-            hint="One ReLU too many: the body is added as it comes out of its second convolution.",
-        ),
-        Misconception("no-last-activation", wrong=residual_no_last_relu, hint="The sum goes through a ReLU."),
-        Misconception(
-            "no-middle-activation", wrong=residual_no_middle_relu, hint="Without a ReLU between them the two convolutions are one."
-        ),
-        Misconception(
-            "projection-ignored",
-            wrong=residual_projection_ignored,
-            hint="Where a shortcut kernel is given, x goes through it (1x1, with the stride) before it is added.",
-        ),
-        Misconception(
-            "concatenated",
-            wrong=residual_concatenated,
-            hint="That is DenseNet's way: behind each other. A residual block adds, number to number.",
-        ),
-    ],
-    hints=[
-        "body = conv2(relu(conv1(x))), both padded by 1, the stride in the first.",
-        "around = x, or conv2d(x, shortcut, stride=stride). Then relu(around + body).",
-    ],
-    points=3,
 )

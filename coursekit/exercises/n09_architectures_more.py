@@ -1,4 +1,4 @@
-"""Exercises of notebook 09_architectures: squeeze_excite, dense_block, and the planted bug in a chain of residual blocks."""
+"""Exercises of notebook 09_architectures: squeeze_excite and dense_block."""
 
 import torch
 from torch.nn.functional import conv2d
@@ -63,11 +63,36 @@ def se_no_gate(*arguments):
 
 
 def se_over_the_batch(*arguments):
-    return _se(*arguments, squeeze=lambda x: x.mean(dim=(0, 2, 3), keepdim=True)[0].T.expand(len(x), -1) if x.ndim == 4 else x)
+    return _se(*arguments, squeeze=lambda x: x.mean(dim=(0, 2, 3)).expand(len(x), -1))
 
 
 def se_only_the_gate(*arguments):
     return _se(*arguments, use=lambda x, gate: gate.expand_as(x))
+
+
+def se_no_biases(x, weight1, bias1, weight2, bias2):
+    return _se(x, weight1, 0 * bias1, weight2, 0 * bias2)
+
+
+def se_added_to_itself(*arguments):
+    return _se(*arguments, use=lambda x, gate: x + x * gate)
+
+
+def se_sigmoid_twice(*arguments):
+    return _se(*arguments, act=torch.sigmoid)
+
+
+def se_swapped(*arguments):
+    return _se(*arguments, act=torch.sigmoid, gate=torch.relu)
+
+
+def se_relu_twice(*arguments):
+    return _se(*arguments, gate=torch.relu)
+
+
+def se_without_axes(x, weight1, bias1, weight2, bias2):
+    gate = torch.sigmoid(torch.relu(x.mean(dim=(2, 3)) @ weight1.T + bias1) @ weight2.T + bias2)
+    return x * gate
 
 
 squeeze_excite_exercise = Exercise(
@@ -92,6 +117,28 @@ squeeze_excite_exercise = Exercise(
             "over-the-batch",
             wrong=se_over_the_batch,
             hint="One image's gate depends on its neighbour in the batch: take the mean of each image alone.",
+        ),
+        Misconception("biases-forgotten", wrong=se_no_biases, hint="Each of the two layers has a bias, added after the product."),
+        Misconception(
+            "added-to-itself",
+            wrong=se_added_to_itself,
+            hint="With all weights 0 each channel should be halved, and yours grew by half: x is times its gate, not x plus that.",
+        ),
+        Misconception(
+            "sigmoid-twice", wrong=se_sigmoid_twice, hint="The sigmoid belongs to the end alone. After the first layer there is a ReLU."
+        ),
+        Misconception(
+            "swapped",
+            wrong=se_swapped,
+            hint="ReLU and sigmoid have changed places: only a sigmoid keeps the *last* numbers between 0 and 1.",
+        ),
+        Misconception(
+            "relu-twice", wrong=se_relu_twice, hint="With all weights 0 your gate is 0, and the map is gone. What maps 0 to one half?"
+        ),
+        Misconception(
+            "gate-without-axes",
+            wrong=se_without_axes,
+            hint="The gate is (N, C), the map (N, C, H, W), and broadcasting lines up the *last* axes. Give the gate two more at its end.",
         ),
         Misconception("only-the-gate", wrong=se_only_the_gate, hint="The map itself is gone: what comes out is x times the gate."),
     ],
@@ -154,6 +201,18 @@ def dense_all_from_the_start(x, weights):
     return x
 
 
+def dense_relu_first(x, weights):
+    for weight in weights:
+        x = torch.cat([x, conv2d(torch.relu(x), weight, padding=1)], dim=1)
+    return x
+
+
+def dense_replaced(x, weights):
+    for weight in weights:
+        x = torch.relu(conv2d(x, weight, padding=1))
+    return x
+
+
 dense_block_exercise = Exercise(
     name="09.dense_block",
     reference=blocks.dense_block,
@@ -176,6 +235,16 @@ dense_block_exercise = Exercise(
             "only-the-last", wrong=dense_only_the_last, hint="The result holds the channels of every layer, not of the last alone."
         ),
         Misconception(
+            "activation-first",
+            wrong=dense_relu_first,
+            hint="Your ReLU comes before the convolution. The paper's networks do it so; here each *new* map goes through it, after.",
+        ),
+        Misconception(
+            "replaced",
+            wrong=dense_replaced,
+            hint="Each convolution took the place of what came before. Nothing is thrown away here: put the new map behind the old ones.",
+        ),
+        Misconception(
             "all-from-the-start",
             wrong=dense_all_from_the_start,
             hint="Your later layers do not see the earlier ones: each looks at everything so far.",
@@ -186,85 +255,4 @@ dense_block_exercise = Exercise(
         "new = relu(conv2d(x, weight, padding=1)), from the x that has grown already.",
     ],
     points=2,
-)
-
-
-# --- the planted bug: a chain of residual blocks
-
-
-def chain_cases(generator):
-    """(label, arguments) for residual_chain: none, one, several pairs of kernels."""
-
-    def pairs(channels, count, draw):
-        return [(draw(channels, channels, 3, 3), draw(channels, channels, 3, 3)) for _ in range(count)]
-
-    def fractions(*shape):
-        return torch.randn(shape, generator=generator) * 0.3
-
-    yield "no block", (whole(generator, 1, 2, 3, 3), [])
-    yield "one block", (whole(generator, 1, 2, 3, 4), pairs(2, 1, lambda *s: whole(generator, *s)))
-    yield "kernels of zero", (whole(generator, 1, 2, 3, 3), [(torch.zeros(2, 2, 3, 3), torch.zeros(2, 2, 3, 3))] * 2)
-    yield "three blocks", (torch.randn(1, 2, 4, 4, generator=generator), pairs(2, 3, fractions))
-    yield "random, two images", (torch.randn(2, 3, 4, 3, generator=generator), pairs(3, 4, fractions))
-
-
-def _chain(x, pairs, block):
-    start = x
-    for weight1, weight2 in pairs:
-        x = block(x, conv2d(torch.relu(conv2d(x, weight1, padding=1)), weight2, padding=1), start)
-    return x
-
-
-def chain_grows(x, pairs):
-    return _chain(x, pairs, lambda x, body, start: x + torch.relu(body))
-
-
-def chain_without_activation(x, pairs):
-    return _chain(x, pairs, lambda x, body, start: x + body)
-
-
-def chain_without_shortcut(x, pairs):
-    return _chain(x, pairs, lambda x, body, start: torch.relu(body))
-
-
-def chain_from_the_start(x, pairs):
-    return _chain(x, pairs, lambda x, body, start: torch.relu(start + body))
-
-
-def chain_both(x, pairs):
-    return _chain(x, pairs, lambda x, body, start: torch.relu(x + torch.relu(body)))
-
-
-residual_chain_exercise = Exercise(
-    name="09.residual_chain",
-    reference=blocks.residual_chain,
-    cases=chain_cases,
-    compare=Close(rtol=1e-4, atol=1e-4),
-    misconceptions=[
-        Misconception(
-            "only-ever-grows",
-            wrong=chain_grows,
-            hint="That is the planted bug. What is added went through a ReLU, so it is never negative: block by block the "
-            "numbers can only grow.",
-        ),
-        Misconception(
-            "no-activation", wrong=chain_without_activation, hint="Now the body may take away, but the sum goes through no ReLU any more."
-        ),
-        Misconception(
-            "no-shortcut", wrong=chain_without_shortcut, hint="The growth is gone, and so is the way around: x itself must be in the sum."
-        ),
-        Misconception(
-            "from-the-start",
-            wrong=chain_from_the_start,
-            hint="Every block adds the chain's first input. It should add what it was itself given.",
-        ),
-        Misconception(
-            "both",
-            wrong=chain_both,
-            hint="You added a ReLU after the sum and kept the one before it. What is added is still never negative.",
-        ),
-    ],
-    hints=["Can the numbers ever become smaller from one block to the next?", "relu(x + body), not x + relu(body)."],
-    points=2,
-    allowed=[blocks.residual_block],
 )

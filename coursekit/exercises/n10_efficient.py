@@ -1,7 +1,10 @@
-"""Exercises of notebook 10_efficient: what a convolution costs, separable convolution, inverted residual. More in n10_efficient_more.py."""
+"""Exercises of notebook 10_efficient: what a convolution costs, and separable convolution.
+
+The others: n10_efficient_blocks.py, n10_efficient_more.py and n10_efficient_serving.py.
+"""
 
 import torch
-from torch.nn.functional import conv2d, relu6
+from torch.nn.functional import conv2d
 
 from coursekit.exercises.core import Close, Exact, Exercise, Misconception
 from coursekit.models import efficient
@@ -67,6 +70,34 @@ def cost_without_places(a, b, kernel, height, width, stride, groups, bias):
     return parameters, parameters - b * bias
 
 
+def cost_without_padding(a, b, kernel, height, width, stride, groups, bias):
+    weights = a // groups * b * kernel * kernel
+    return weights + b * bias, weights * ((height - kernel) // stride + 1) * ((width - kernel) // stride + 1)
+
+
+def cost_counted_as_two(a, b, kernel, height, width, stride, groups, bias):
+    parameters, work = efficient.conv_cost(a, b, kernel, height, width, stride, groups, bias)
+    return parameters, 2 * work
+
+
+def cost_without_bias(a, b, kernel, height, width, stride, groups, bias):
+    return efficient.conv_cost(a, b, kernel, height, width, stride, groups, False)
+
+
+def cost_flat_kernel(a, b, kernel, height, width, stride, groups, bias):
+    weights = b * kernel * kernel
+    return weights + b * bias, weights * _places(height, width, stride)
+
+
+def cost_of_a_square(a, b, kernel, height, width, stride, groups, bias):
+    return efficient.conv_cost(a, b, kernel, height, height, stride, groups, bias)
+
+
+def cost_stride_in_one_direction(a, b, kernel, height, width, stride, groups, bias):
+    weights = a // groups * b * kernel * kernel
+    return weights + b * bias, weights * height * width // stride
+
+
 conv_cost_exercise = Exercise(
     name="10.conv_cost",
     reference=efficient.conv_cost,
@@ -98,6 +129,28 @@ conv_cost_exercise = Exercise(
             "bias-multiplied",
             wrong=cost_bias_multiplied,
             hint="The bias is added, not multiplied; by agreement only products are counted as multiply-adds.",
+        ),
+        Misconception(
+            "no-padding",
+            wrong=cost_without_padding,
+            hint="Your output shrinks by the kernel. The convolution is padded by kernel // 2: at stride 1 the map keeps its size.",
+        ),
+        Misconception(
+            "counted-as-two",
+            wrong=cost_counted_as_two,
+            hint="Twice too much: one product with the addition that takes it up is *one* multiply-add. Some papers count two; look which.",
+        ),
+        Misconception("bias-forgotten", wrong=cost_without_bias, hint="With a bias there is one more parameter for each output channel."),
+        Misconception(
+            "flat-kernel",
+            wrong=cost_flat_kernel,
+            hint="Your kernels are flat. Each one reaches through all the channels of its group: in_channels / groups deep.",
+        ),
+        Misconception("square-map", wrong=cost_of_a_square, hint="The map need not be square: height and width are two numbers."),
+        Misconception(
+            "stride-in-one-direction",
+            wrong=cost_stride_in_one_direction,
+            hint="The stride goes down *and* across: stride 2 leaves a quarter of the places, not half.",
         ),
         Misconception("one-bias", wrong=cost_one_bias, hint="There is a bias for each output channel, not one for all."),
         Misconception(
@@ -171,6 +224,24 @@ def separable_not_mixed(x, depthwise, pointwise, stride):
     return conv2d(x, depthwise, stride=stride, padding=depthwise.shape[-1] // 2, groups=x.shape[1])
 
 
+def separable_activated(x, depthwise, pointwise, stride):
+    around = conv2d(x, depthwise, stride=stride, padding=depthwise.shape[-1] // 2, groups=x.shape[1])
+    return conv2d(torch.relu(around), pointwise)
+
+
+def separable_padded_by_one(x, depthwise, pointwise, stride):
+    return conv2d(conv2d(x, depthwise, stride=stride, padding=1, groups=x.shape[1]), pointwise)
+
+
+def separable_padded_twice(x, depthwise, pointwise, stride):
+    side = depthwise.shape[-1] // 2
+    return conv2d(conv2d(x, depthwise, stride=stride, padding=side, groups=x.shape[1]), pointwise, padding=side)
+
+
+def separable_without_groups(x, depthwise, pointwise, stride):
+    return conv2d(conv2d(x, depthwise, stride=stride, padding=depthwise.shape[-1] // 2), pointwise)
+
+
 separable_conv_exercise = Exercise(
     name="10.separable_conv",
     reference=efficient.separable_conv,
@@ -199,6 +270,24 @@ separable_conv_exercise = Exercise(
         Misconception(
             "stride-forgotten", wrong=separable_stride_forgotten, hint="The map should be halved at stride 2: where is the stride?"
         ),
+        Misconception(
+            "activation-between",
+            wrong=separable_activated,
+            hint="Negative numbers are lost between your two steps. MobileNet has a ReLU there; here there is none.",
+        ),
+        Misconception(
+            "padded-by-one",
+            wrong=separable_padded_by_one,
+            hint="A padding of 1 is right for 3x3 alone. What keeps the size for a kernel of 5, or of 1?",
+        ),
+        Misconception(
+            "padded-twice", wrong=separable_padded_twice, hint="A 1x1 looks at one place only: it needs no padding, or the map grows."
+        ),
+        Misconception(
+            "groups-forgotten",
+            wrong=separable_without_groups,
+            hint="Your kernel has one channel, and torch expects all of them. Each channel is to be alone: how many `groups`?",
+        ),
         Misconception("not-mixed", wrong=separable_not_mixed, hint="The second step is missing: each channel is still alone."),
     ],
     hints=[
@@ -207,102 +296,4 @@ separable_conv_exercise = Exercise(
     ],
     points=3,
     equivalent={"around = conv2d(x, depthwise, stride=stride, padding=depthwise.shape[-2] // 2, groups=x.shape[1])": "kernels are square"},
-)
-
-
-# --- inverted_residual
-
-
-def inverted_cases(generator):
-    """(label, arguments) for inverted_residual: x, expand, depthwise, project, stride; large numbers, so that ReLU6 cuts at both ends."""
-
-    def block(channels, wide, out, kernel=3):
-        expand = torch.randint(-2, 3, (wide, channels, 1, 1), generator=generator).float()
-        around = torch.randint(-2, 3, (wide, 1, kernel, kernel), generator=generator).float()
-        return expand, around, torch.randint(-2, 3, (out, wide, 1, 1), generator=generator).float()
-
-    yield "the ends fit: x is added", (whole_map(generator, 1, 3, 4, 5), *block(3, 8, 3), 1)
-    yield "other channels: nothing is added", (whole_map(generator, 1, 3, 4, 5), *block(3, 8, 5), 1)
-    yield "stride 2, same channels", (whole_map(generator, 1, 3, 4, 6), *block(3, 8, 3), 2)
-    yield "stride 2 on a single pixel", (whole_map(generator, 1, 2, 1, 1), *block(2, 4, 2), 2)
-    yield "small numbers: 6 is never reached", (whole_map(generator, 1, 2, 3, 3) / 40, *block(2, 6, 2), 1)
-    yield "a kernel of 5", (whole_map(generator, 1, 2, 6, 5), *block(2, 4, 2, 5), 1)
-    yield "random", (torch.randn(2, 3, 5, 5, generator=generator), *block(3, 6, 3), 1)
-
-
-def _inverted(x, expand, depthwise, project, stride, first=relu6, second=relu6, third=lambda t: t, add=None):
-    inside = first(conv2d(x, expand))
-    inside = second(conv2d(inside, depthwise, stride=stride, padding=depthwise.shape[-1] // 2, groups=len(expand)))
-    out = third(conv2d(inside, project))
-    fits = stride == 1 and out.shape[1] == x.shape[1]
-    return x + out if (fits if add is None else add) else out
-
-
-def inverted_without_shortcut(*arguments):
-    return _inverted(*arguments, add=False)
-
-
-def inverted_not_linear(*arguments):
-    return _inverted(*arguments, third=relu6)
-
-
-def inverted_plain_relu(*arguments):
-    return _inverted(*arguments, first=torch.relu, second=torch.relu)
-
-
-def inverted_one_activation(*arguments):
-    return _inverted(*arguments, second=lambda t: t)
-
-
-def inverted_second_only(*arguments):
-    return _inverted(*arguments, first=lambda t: t)
-
-
-def inverted_adds_whenever_shapes_agree(x, expand, depthwise, project, stride):
-    out = _inverted(x, expand, depthwise, project, stride, add=False)
-    return x + out if out.shape == x.shape else out
-
-
-def inverted_activation_after_the_sum(*arguments):
-    return relu6(_inverted(*arguments))
-
-
-inverted_residual_exercise = Exercise(
-    name="10.inverted_residual",
-    reference=efficient.inverted_residual,
-    cases=inverted_cases,
-    compare=Close(rtol=1e-4, atol=1e-4),
-    misconceptions=[
-        Misconception(
-            "no-shortcut",
-            wrong=inverted_without_shortcut,
-            hint="Stride 1 and as many channels out as in: here the input is added to the result.",
-        ),
-        Misconception(
-            "not-linear",
-            wrong=inverted_not_linear,
-            hint="There is an activation after the last 1x1. On a few channels it throws away what it zeroes: this end is linear.",
-        ),
-        Misconception("relu-not-relu6", wrong=inverted_plain_relu, hint="Your activation goes on above 6. ReLU6 is min(max(x, 0), 6)."),
-        Misconception("one-activation", wrong=inverted_one_activation, hint="After the depthwise step there is an activation as well."),
-        Misconception("first-one-missing", wrong=inverted_second_only, hint="After the first 1x1 there is an activation as well."),
-        Misconception(
-            "added-at-stride-2",
-            wrong=inverted_adds_whenever_shapes_agree,
-            hint="On a single pixel stride 2 changes no shape, but the block halves all the same: only stride 1 has a shortcut.",
-        ),
-        Misconception(
-            "activation-after-the-sum",
-            wrong=inverted_activation_after_the_sum,
-            hint="The sum went through an activation. In a ResNet it does; here the narrow ends stay linear.",
-        ),
-    ],
-    hints=[
-        "Three convolutions: 1x1 up, depthwise with the stride, 1x1 down. ReLU6 after the first two.",
-        "Add x where `stride == 1` and the numbers of channels agree.",
-    ],
-    points=3,
-    equivalent={
-        "wide = relu6(conv2d(wide, depthwise, stride=stride, padding=depthwise.shape[-2] // 2, groups=len(expand)))": "kernels are square"
-    },
 )

@@ -171,6 +171,20 @@ def watch_upper_middle(run, warmup, repeats, clock):
     return sorted(_timed(run, clock) for _ in range(repeats))[repeats // 2]
 
 
+def watch_from_one_beginning(run, warmup, repeats, clock):
+    for _ in range(warmup):
+        run()
+    began, times = clock(), []
+    for _ in range(repeats):
+        run()
+        times.append(clock() - began)
+    return statistics.median(times)
+
+
+def watch_warmup_from_the_repeats(run, warmup, repeats, clock):
+    return statistics.median([_timed(run, clock) for _ in range(repeats)][warmup:])
+
+
 typical_seconds_exercise = Exercise(
     name="10.typical_seconds",
     reference=typical_seconds,
@@ -201,6 +215,16 @@ typical_seconds_exercise = Exercise(
         ),
         Misconception(
             "warm-up-in-the-median", wrong=watch_median_of_all, hint="The median is right, but the warm-up calls are among its numbers."
+        ),
+        Misconception(
+            "one-beginning",
+            wrong=watch_from_one_beginning,
+            hint="Your times grow from call to call: all of them are counted from the same beginning. Look at the clock before each call.",
+        ),
+        Misconception(
+            "warm-up-from-the-repeats",
+            wrong=watch_warmup_from_the_repeats,
+            hint="The warm-up calls come in addition: in all there are warmup + repeats calls, and `repeats` times to take the median of.",
         ),
         Misconception("sum", wrong=watch_sum, hint="That is the time of all calls together."),
         Misconception(

@@ -70,6 +70,28 @@ def count_parameters(model: nn.Module, trainable_only: bool = False) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable_only)
 
 
+def training_hours(multiply_adds: float, images: int, epochs: int, machines: int, per_second: float) -> float:
+    """How long a training takes, on paper: three times the forward pass for each image, shared among the machines.
+
+    The backward pass costs about two forward passes, for it computes two gradients of each layer: that of its weights, and that of the
+    map that came in. Loading, normalisation and waiting for each other are not in it: they show in a smaller ``per_second``.
+
+    Args:
+        multiply_adds: of a forward pass for one image.
+        images: of the training set; each is seen once an epoch.
+        machines: graphics cards, or whatever does the work.
+        per_second: multiply-adds that one machine really does in a second, not what its sheet promises.
+
+    Raises:
+        ValueError: if one of them is not above 0.
+    """
+    given = {"multiply_adds": multiply_adds, "images": images, "epochs": epochs, "machines": machines, "per_second": per_second}
+    for name, value in given.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
+    return 3 * multiply_adds * images * epochs / (machines * per_second) / 3600
+
+
 def layer_costs(model: nn.Module, image_shape: tuple[int, ...] = (3, 224, 224)) -> list[LayerCost]:
     """A row for each layer, in the order in which they run; one that runs twice has two rows, the second without parameters.
 

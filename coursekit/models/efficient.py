@@ -5,7 +5,7 @@ The networks themselves are `mobilenet_v1` to `mobilenet_v3`, `shufflenet` and `
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -137,3 +137,69 @@ def latency(model: torch.nn.Module, images: Tensor, warmup: int = 2, repeats: in
             torch.cuda.synchronize()
 
     return typical_seconds(run, warmup, repeats)
+
+
+@torch.no_grad()
+def layer_seconds(model: torch.nn.Module, images: Tensor, repeats: int = 5) -> dict[str, float]:
+    """How long each layer takes in a forward pass in eval mode: the median over ``repeats``, after one pass that only warms up.
+
+    A layer is a module without modules inside. What the network does between layers (adding, concatenating) is in none of them, and
+    looking at the clock takes a microsecond itself; so the sum is near `latency` and not equal to it.
+
+    Returns:
+        Name -> seconds, in the order in which the layers run; one that runs twice has its first time and its second added up.
+
+    Raises:
+        ValueError: if repeats is below 1.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    began: dict[str, float] = {}
+    passes: list[dict[str, float]] = []
+
+    def now() -> float:
+        if images.is_cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def start(name: str) -> None:
+        began[name] = now()
+
+    def stop(name: str) -> None:
+        passes[-1][name] = passes[-1].get(name, 0.0) + now() - began[name]
+
+    model.eval()
+    leaves = [(name, layer) for name, layer in model.named_modules() if not list(layer.children())]
+    hooks = [layer.register_forward_pre_hook(lambda *_, name=name: start(name)) for name, layer in leaves]
+    hooks += [layer.register_forward_hook(lambda *_, name=name: stop(name)) for name, layer in leaves]
+    try:
+        for _ in range(1 + repeats):
+            passes.append({})
+            model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: statistics.median(one[name] for one in passes[1:]) for name in passes[0]}
+
+
+def choose_batch(sizes: Sequence[int], seconds: Sequence[float], limit: float) -> int | None:
+    """Where the curve of images a second bends: the smallest batch within a tenth of the best that is still in time.
+
+    Args:
+        sizes: batches that were timed, any order.
+        seconds: how long each of them takes as a whole, for that is how long its first image waits.
+        limit: seconds that an answer may take; a batch that takes just as long is in time.
+
+    Returns:
+        One of sizes: among those in time, the smallest with at least 0.9 of their best number of images a second. None if none is.
+
+    Raises:
+        ValueError: if there are not as many seconds as sizes, or something is not above 0.
+    """
+    if len(sizes) != len(seconds):
+        raise ValueError(f"sizes and seconds must be equally many, got {len(sizes)} and {len(seconds)}")
+    if not all(value > 0 for value in (*sizes, *seconds)):
+        raise ValueError(f"sizes and seconds must be above 0, got {list(sizes)} and {list(seconds)}")
+    rates = {size: size / taken for size, taken in zip(sizes, seconds, strict=True) if taken <= limit}
+    best = max(rates.values(), default=0.0)
+    return min((size for size, rate in rates.items() if rate >= 0.9 * best), default=None)

@@ -51,13 +51,13 @@ BLOCKS: dict[str, tuple[Boxes, Arrows]] = {
         ],
     ),
     "DenseNet: put behind it": (
-        [(0, 4, "3x3, ReLU: few channels"), (0, 2.6, "concatenate"), (0, 1.2, "next 3x3 sees all")],
+        [(0, 4, "3x3, ReLU:\nfew channels"), (0, 2.6, "concatenate"), (0, 1.2, "next 3x3 sees all")],
         [
             ((0, 5), (0, 4.4), "straight"),
             ((0, 3.6), (0, 3), "straight"),
             ((0, 2.2), (0, 1.6), "straight"),
             ((0, 0.8), (0, 0.2), "straight"),
-            ((0.1, 4.8), (1.0, 2.6), "right"),
+            ((0.1, 4.9), (0.95, 2.6), "right"),
         ],
     ),
     "SE: each channel times a gate": (

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import relu
 from torch.utils.flop_counter import FlopCounterMode
 
-from coursekit.models.cost import count_parameters, layer_costs, operator_costs
+from coursekit.models.cost import count_parameters, layer_costs, operator_costs, training_hours
 from coursekit.models.csp_resnet import CSPResNet
 from coursekit.models.mobilenet_v1 import MobileNetV1
 from coursekit.models.pretrained import NETWORKS
@@ -165,3 +165,23 @@ def test_operators_that_compute_nothing_still_write():
     assert rows["cat"].calls == 3  # one in the first unit of each stage
     narrow = 60 * (56**2 + 3 * 28**2) + 120 * (28**2 + 7 * 14**2) + 240 * (14**2 + 3 * 7**2)  # the middle of each of the 16 units
     assert (rows["clone"].calls, rows["clone"].written) == (16, narrow)  # the shuffles
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hours"),
+    [
+        ((1.2e12, 1, 1, 1, 1e9), 1.0),  # 3 * 1200 seconds
+        ((1.2e12, 1, 1, 4, 1e9), 0.25),
+        ((1.2e12, 10, 3, 1, 1e9), 30.0),
+        ((4.09e9, 1_281_167, 90, 256, 1.5e12), 1.02),  # the hour of Goyal et al., arXiv 1706.02677
+    ],
+)
+def test_training_hours_by_hand(arguments, hours):
+    assert training_hours(*arguments) == pytest.approx(hours, rel=0.01)
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_training_hours_names_what_cannot_be(position):
+    names = ["multiply_adds", "images", "epochs", "machines", "per_second"]
+    with pytest.raises(ValueError, match=f"{names[position]} must be above 0, got 0"):
+        training_hours(*[0 if i == position else 1 for i in range(5)])

@@ -1,5 +1,7 @@
 """Efficient pieces by hand and beside torch's; the stopwatch on a clock that we wind."""
 
+import time
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from torch import nn
 
 from coursekit.exercises.n10_efficient_more import Machine
 from coursekit.models.cost import layer_costs
-from coursekit.models.efficient import conv_cost, inverted_residual, latency, separable_conv, typical_seconds
+from coursekit.models.efficient import choose_batch, conv_cost, inverted_residual, latency, layer_seconds, separable_conv, typical_seconds
 from coursekit.models.mobilenet_v2 import InvertedResidual
 
 
@@ -124,3 +126,51 @@ def test_latency_runs_in_eval_mode_without_gradients():
 
     assert latency(Spy().train(), torch.zeros(1, 3, 2, 2), warmup=1, repeats=2) >= 0
     assert seen == [(False, False)] * 3
+
+
+@pytest.mark.parametrize(
+    ("sizes", "seconds", "limit", "expected"),
+    [
+        ([], [], 1.0, None),
+        ([1, 2], [3.0, 4.0], 2.0, None),
+        ([1, 2, 4, 8], [1.0, 1.25, 2.0, 3.90625], 9.0, 4),
+        ([8, 4, 2, 1], [3.90625, 2.0, 1.25, 1.0], 9.0, 4),
+        ([1, 2, 4, 8], [1.0, 1.5, 2.5, 4.0], 2.0, 2),
+        ([1, 4], [1.0, 2.0], 2.0, 4),
+        ([9, 20], [1.0, 2.0], 5.0, 9),
+    ],
+    ids=["nothing timed", "none in time", "the bend", "any order", "the best is too slow", "just in time", "nine tenths"],
+)
+def test_choose_batch_by_hand(sizes, seconds, limit, expected):
+    assert choose_batch(sizes, seconds, limit) == expected
+
+
+def test_choose_batch_refuses():
+    with pytest.raises(ValueError, match="sizes and seconds must be equally many, got 2 and 1"):
+        choose_batch([1, 2], [1.0], 1.0)
+    with pytest.raises(ValueError, match=r"sizes and seconds must be above 0, got \[1\] and \[0.0\]"):
+        choose_batch([1], [0.0], 1.0)
+
+
+def test_layer_seconds_has_each_layer_once_and_leaves_the_model_alone():
+    again = nn.ReLU()
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), again, nn.Sequential(nn.BatchNorm2d(4), again))
+    found = layer_seconds(model, torch.rand(1, 3, 8, 8), repeats=3)
+    assert list(found) == ["0", "1", "2.0"]
+    assert all(seconds > 0 for seconds in found.values())
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in model.modules())
+
+
+def test_layer_seconds_finds_the_slow_one():
+    class Sleeper(nn.Module):
+        def forward(self, x):
+            time.sleep(0.01)
+            return x
+
+    found = layer_seconds(nn.Sequential(nn.ReLU(), Sleeper()), torch.rand(1, 1, 2, 2), repeats=3)
+    assert found["1"] >= 0.01 > found["0"]
+
+
+def test_layer_seconds_refuses_no_repeats():
+    with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
+        layer_seconds(nn.ReLU(), torch.rand(1, 1, 2, 2), repeats=0)

@@ -110,8 +110,8 @@ parts = {"convolutions": count_parameters(alexnet.backbone), "full layers": coun
 print({name: f"{count / count_parameters(alexnet):.0%}" for name, count in parts.items()})
 
 # %% [markdown]
-# Nearly all of AlexNet's weights sit in the *full* layers at its end: 9,216 numbers to 4,096 is 38 million weights in one layer. The next ten years
-# got rid of them.
+# Nearly all of AlexNet's weights sit in the *full* layers at its end: 9,216 numbers to 4,096 is 38 million weights in one layer. Two years later
+# a network did without them (section 3).
 #
 # ## 2. VGG: 3x3 all the way
 #
@@ -211,7 +211,7 @@ print(f"all of GoogLeNet: {googlenet:,} parameters; AlexNet has {count_parameter
 # %% [markdown]
 # The paper says *twelve times fewer than AlexNet*. Its own Table 1 adds up to 6.8 million, and AlexNet has 60: nine times. Count before you quote.
 #
-# And it dropped the full layers: the mean over all places of the last map, then one small layer. Everybody has done so since.
+# And it dropped the full layers: the mean over all places of the last map, then one small layer. Nearly everybody has done so since.
 #
 # ✂ *50 minutes*
 #

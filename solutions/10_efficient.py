@@ -17,7 +17,7 @@
 # | multiply-adds, milliseconds, memory of every family, on your machine | |
 # | what batch size, number format and model size mean when serving | `choose_batch` |
 #
-# **Time** half a minute of computing on two CPU cores at the quick level, two minutes in full; about two and a half hours of thinking, with marks (✂) for
+# **Time** half a minute of computing on two CPU cores at the quick level, two minutes in full; about three hours of thinking, with marks (✂) for
 # lessons of 50 minutes.
 # **Before you start** you can count a convolution's output (07) and know residual blocks and squeeze-and-excitation (09).
 
@@ -639,6 +639,11 @@ band("regular convolution, times the speed of a depthwise one", speeds["regular 
 # compute next to nothing, and each of them reads and writes the whole map.
 
 # %%
+predict(
+    "10.q3", "Which of these costs (nearly) nothing at all?", ["concatenate", "reshape, a view", "shuffle", "all of them cost the same"]
+)
+
+# %%
 two = torch.rand(1, channels, size, size, device=device)
 free = {
     "ReLU": nn.ReLU(),
@@ -677,11 +682,6 @@ for name in ("max pool 2x2", "upsample 2x", "ReLU"):
     )
 
 # %%
-predict(
-    "10.q3", "Which of these costs (nearly) nothing at all?", ["concatenate", "reshape, a view", "shuffle", "all of them cost the same"]
-)
-
-# %%
 cheapest = min(taken, key=taken.get)
 reveal(
     "10.q3",
@@ -716,8 +716,8 @@ for name in at(
 
 # %% [markdown]
 # So what makes a network quick? Few, large, regular operators; few branches and copies; widths that the hardware likes (multiples of 8 or 16).
-# ShuffleNet **v2** (2018) was designed by exactly such rules, from a stopwatch instead of from FLOPs, and CSP (which our detector uses) was made to
-# write less. And everything that can be folded away is folded away before serving: batch normalisation goes into the convolution before it (23).
+# ShuffleNet **v2** (2018) was designed by exactly such rules, from a stopwatch instead of from FLOPs, and CSP (which our detector uses) sends half of
+# the channels around its blocks: compare it with ResNet-50 in the table. And everything that can be folded away is folded away before serving: batch normalisation goes into the convolution before it (23).
 #
 # ## 8. Serving: batch, memory, size
 #
@@ -811,6 +811,7 @@ for name in ("ResNet-18", "MobileNet v2"):
 # - A **separable** convolution looks around first and mixes after: nearly k² times less work, and a little less able.
 # - **MobileNet v2** turns the bottleneck inside out: wide depthwise middle, narrow linear ends. **v3** was arranged by a search. **ShuffleNet** lets groups meet for free.
 # - **FLOPs are not speed.** Depthwise layers wait for memory, operators without FLOPs move numbers, and every call has a price.
+# - **Serving**: the smallest batch that comes near the best throughput, and is in time. Weights are there once, maps for each image of the batch.
 # - A stopwatch warms up, takes the median, and on a GPU waits. Quote the machine, the batch and the image size with every millisecond.
 #
 # ### Do you still know?

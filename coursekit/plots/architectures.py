@@ -109,7 +109,7 @@ def show_blocks(names: Sequence[str] | None = None) -> Figure:
     for ax, name in zip(axes[0], names, strict=True):
         _draw(ax, *BLOCKS[name])
         ax.set_title(name, fontsize=9)
-    words = "; ".join(f"{name}: {', '.join(text for _, _, text in BLOCKS[name][0])}" for name in names)
+    words = "; ".join(f"{name}: {', '.join(text.replace(chr(10), ' ') for _, _, text in BLOCKS[name][0])}" for name in names)
     return set_alt(figure, f"Diagrams of blocks, from top to bottom. {words}.")
 
 

@@ -20,6 +20,7 @@ def _closed():
 def test_each_block_is_drawn_with_its_words(name):
     figure = show_blocks([name])
     assert name in get_alt(figure)
+    assert "\n" not in get_alt(figure)
     assert {text.get_text() for text in figure.axes[0].texts} - {""} == {text for _, _, text in BLOCKS[name][0]}
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch.overrides import TorchFunctionMode
 
-BASES = (torch.nn.Module, torch.optim.Optimizer, torch.utils.data.Dataset, object)  # shared by all: calling these copies nobody
+BASES = (torch.nn.Module, torch.nn.Sequential, torch.optim.Optimizer, torch.utils.data.Dataset, object)  # shared by all: no copy
 
 
 def resolve(twin: str | Callable, load: bool = False) -> Callable | None:
@@ -64,6 +64,8 @@ def codes_of(function: Callable) -> set[int]:
         members = [m for c in own for m in vars(c).values()]
         members = [m.__func__ if isinstance(m, (classmethod, staticmethod)) else m for m in members]
         return {id(m.__code__) for m in members if isinstance(m, types.FunctionType)}
+    if isinstance(function, torch._ops.OpOverloadPacket | torch._ops.OpOverload):
+        return set()  # they share the code of one class; Watch sees them by name
     call = inspect.getattr_static(type(function), "__call__", None)
     if not isinstance(function, types.FunctionType) and isinstance(call, types.FunctionType):
         function = call  # an instance that can be called
@@ -81,9 +83,9 @@ def name_of(twin: str | Callable) -> str:
 
 
 def torch_leaf(function) -> str:
-    """``softmax`` for torch.softmax, Tensor.softmax, F.softmax, torch.ops.aten._softmax.default and softmax_."""
+    """``softmax`` for torch.softmax, Tensor.softmax, F.softmax, torch.special.softmax, torch.ops.aten._softmax.default and softmax_."""
     name = str(getattr(function, "__name__", ""))
-    return name.split(".")[0].strip("_")
+    return name.split(".")[0].strip("_").removeprefix("special_").removeprefix("native_")
 
 
 def is_torchs(function, name: str) -> bool:

@@ -5,7 +5,16 @@ import torch
 from coursekit import losses
 from coursekit.exercises.core import Close, Exercise, Misconception
 
-BY_AUTOGRAD = ("torch.autograd.grad", "torch.autograd.backward")
+BY_AUTOGRAD = ("torch.autograd.grad", "torch.autograd.backward", "torch.autograd.forward_ad.make_dual")  # torch.func ends in these
+
+LOG_SOFTMAX = (
+    losses.log_softmax,
+    "torch.log_softmax",
+    "torch.logsumexp",
+    "torch.logcumsumexp",
+    "scipy.special.log_softmax",
+    "scipy.special.logsumexp",
+)
 
 # --- mse_with_gradient
 
@@ -128,7 +137,7 @@ mse_exercise = Exercise(
         "The slope of d² is 2d, and the mean's 1/n stays in front: 2 · difference / n, with n = difference.numel().",
     ],
     points=2,
-    twins=BY_AUTOGRAD,
+    twins=(*BY_AUTOGRAD, "torch.ops.aten.mse_loss_backward", losses.numerical_gradient, losses.two_layer_backward),
 )
 
 
@@ -267,5 +276,14 @@ softmax_exercise = Exercise(
         "`logits.max(dim=1, keepdim=True)` gives a pair; `.values` is the (N, 1) that you subtract.",
     ],
     points=3,
-    twins=("torch.softmax", "torch.nn.functional.softmax", "torch.log_softmax"),
+    twins=(
+        "torch.softmax",
+        "torch.nn.functional.softmax",
+        "torch.nn.functional.softmin",
+        "torch.ops.aten._safe_softmax",
+        *LOG_SOFTMAX,
+        "coursekit.metrics.calibration.softmax",
+        "scipy.special.softmax",
+        "sklearn.utils.extmath.softmax",
+    ),
 )

@@ -4,6 +4,7 @@ import torch
 
 from coursekit import losses
 from coursekit.exercises.core import Close, Exercise, Misconception
+from coursekit.exercises.n02_losses import LOG_SOFTMAX
 
 # --- cross_entropy
 
@@ -150,7 +151,13 @@ cross_entropy_exercise = Exercise(
         "`shifted[torch.arange(len(labels)), labels]` picks one number from each row: row 0 at labels[0], row 1 at labels[1] ...",
     ],
     points=4,
-    twins=("torch.nn.functional.cross_entropy", "torch.nn.functional.nll_loss", "torch.log_softmax", "torch.logsumexp"),
+    twins=(
+        "torch.nn.functional.cross_entropy",
+        "torch.nn.functional.nll_loss",
+        "torch.ops.aten.cross_entropy_loss",
+        *LOG_SOFTMAX,
+        "coursekit.metrics.calibration.log_loss",
+    ),
 )
 
 
@@ -280,5 +287,8 @@ bce_exercise = Exercise(
         "torch.nn.functional.binary_cross_entropy",
         "torch.nn.functional.logsigmoid",
         "torch.nn.functional.softplus",
+        "torch.nn.functional.cross_entropy",
+        losses.cross_entropy,
+        *LOG_SOFTMAX,
     ),
 )

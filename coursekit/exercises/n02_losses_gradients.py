@@ -230,7 +230,7 @@ two_layer_exercise = Exercise(
     name="02.two_layer_backward",
     reference=losses.two_layer_backward,
     cases=two_layer_cases,
-    compare=Close(rtol=1e-4, atol=1e-6, dtype="same"),
+    compare=Close(rtol=1e-4, atol=1e-6),
     misconceptions=[
         Misconception(
             "relu-forgotten",

@@ -128,5 +128,5 @@ sgd_momentum = Exercise(
         "velocity = momentum * velocity + gradient. The learning rate comes only when the weights are moved.",
     ],
     points=2,
-    twins=("torch.optim.SGD",),
+    twins=("torch.optim.SGD", "torch.optim.sgd.sgd"),
 )

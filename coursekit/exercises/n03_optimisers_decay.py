@@ -102,5 +102,5 @@ adamw = Exercise(
         "Hand adam weights that are already a little smaller: multiplied by 1 minus something.",
     ],
     points=2,
-    twins=("torch.optim.AdamW",),
+    twins=("torch.optim.AdamW", "torch.optim.adamw.adamw", "torch.optim.adam.adam"),
 )

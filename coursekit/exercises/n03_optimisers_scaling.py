@@ -122,7 +122,7 @@ rmsprop = Exercise(
         "Then divide the gradient by (root of the new average + eps), and step with lr.",
     ],
     points=2,
-    twins=("torch.optim.RMSprop",),
+    twins=("torch.optim.RMSprop", "torch.optim.rmsprop.rmsprop", optimisers.adam),
 )
 
 
@@ -293,5 +293,5 @@ adam = Exercise(
         "Weights minus lr * (corrected first) / (root of the corrected second + eps). Return the averages, not the corrected ones.",
     ],
     points=4,
-    twins=("torch.optim.Adam", "torch.optim.AdamW"),
+    twins=("torch.optim.Adam", "torch.optim.AdamW", "torch.optim.adam.adam", "torch.optim.adamw.adamw"),
 )

@@ -114,6 +114,7 @@ training_steps = Exercise(
         "One more where there is a rest and drop_last is False. `-(-a // b)` rounds a / b upwards, without fractions.",
     ],
     points=1,
+    twins=("torch.utils.data.DataLoader", "torch.utils.data.BatchSampler"),
 )
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from coursekit.data.splits import stratified_split
+from coursekit.data.splits import group_split, stratified_split
 from coursekit.exercises.core import Exact, Exercise, Misconception
 
 
@@ -138,7 +138,7 @@ stratified_exercise = Exercise(
     reference=stratified_split,
     cases=stratified_cases,
     compare=Exact(),
-    twins=("sklearn.model_selection.train_test_split", "sklearn.model_selection.StratifiedShuffleSplit"),
+    twins=("sklearn.model_selection.train_test_split", "sklearn.model_selection.StratifiedShuffleSplit", group_split),
     misconceptions=[
         Misconception("at-random", split_at_random, LEFT_TO_LUCK),
         Misconception("at-random-then-sorted", split_at_random_in_order, LEFT_TO_LUCK),

@@ -2,7 +2,7 @@
 
 import torch
 
-from coursekit.data.splits import standardise
+from coursekit.data.splits import channel_statistics, standardise
 from coursekit.exercises.core import Close, Exercise, Misconception
 from coursekit.images import normalise
 
@@ -18,7 +18,7 @@ def standardise_cases(generator):
     yield "a dark set and a bright one", (images(4, 3, 2, 5, high=100), images(3, 3, 2, 5, low=150))
     yield "square images, as many as channels", (images(3, 3, 3, 3), images(3, 3, 3, 3, high=50))
     flat = images(5, 2, 3, 4)
-    flat[:, 1] = 51
+    flat[:, 1] = 255  # exactly 1: its spread is 0 in float32 and in float64
     yield "a channel that never changes", (flat, images(2, 2, 3, 4))
     yield "nothing to judge by yet", (images(2, 3, 2, 2), images(0, 3, 2, 2))
     for _ in range(2):
@@ -117,4 +117,5 @@ standardise_exercise = Exercise(
         "Only the training set: `fitted = train / 255`. Everything below stays as it is.",
     ],
     points=2,
+    twins=(channel_statistics, "sklearn.preprocessing.StandardScaler"),
 )

@@ -15,7 +15,7 @@ from coursekit.exercises.n05_training_loop import (
     random_batches,
     twice,
 )
-from coursekit.training.classifier import evaluate, overfit_one_batch
+from coursekit.training.classifier import evaluate, overfit_one_batch, predict_all
 
 # --- evaluate
 
@@ -143,6 +143,7 @@ evaluate_exercise = Exercise(
         "`was_training = model.training`, `model.eval()`, then the loop inside `with torch.no_grad():`, then `model.train(was_training)`.",
     ],
     points=3,
+    twins=(predict_all,),
 )
 
 # --- overfit_one_batch

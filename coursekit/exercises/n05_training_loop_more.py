@@ -54,7 +54,13 @@ leaky_relu_exercise = Exercise(
     reference=leaky_relu,
     cases=leaky_relu_cases,
     compare=Close(rtol=1e-5, atol=1e-6),
-    twins=("torch.nn.functional.leaky_relu", "torch.nn.LeakyReLU"),
+    twins=(
+        "torch.nn.functional.leaky_relu",
+        "torch.nn.LeakyReLU",
+        "torch.nn.functional.prelu",
+        "torch.nn.functional.rrelu",
+        "torch.ops.aten.leaky_relu_backward",
+    ),
     misconceptions=[
         Misconception(
             "dead-below-zero",

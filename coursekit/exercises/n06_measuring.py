@@ -193,7 +193,7 @@ confusion_exercise = Exercise(
     cases=confusion_cases,
     compare=Exact(),
     points=2,
-    twins=("sklearn.metrics.confusion_matrix",),
+    twins=("sklearn.metrics.confusion_matrix", "skimage.metrics.contingency_table"),
     misconceptions=[
         Misconception(
             "repeats-count-once",

@@ -256,6 +256,7 @@ evaluate_exercise = Exercise(
         "Confusion matrices of one size can be added: the sum over batches is the matrix of all samples.",
         "Begin with zeros (classes, classes), add each batch's matrix in the loop, call `precision_recall_f1` once after it.",
     ],
+    twins=("sklearn.metrics.precision_recall_fscore_support",),
     equivalent={
         "total += confusion_matrix(predicted, truth, classes)": "F1 is the same both ways: precision and recall only change places",
     },

@@ -12,6 +12,15 @@ def whole(generator, *shape):
     return torch.randint(-4, 5, shape, generator=generator).float()
 
 
+CONVOLUTIONS = (
+    *(f"torch.nn.functional.conv{axes}d" for axes in (1, 2, 3)),
+    "torch.convolution",
+    *(f"scipy.signal.{name}" for name in ("correlate", "correlate2d", "convolve", "convolve2d", "fftconvolve", "oaconvolve")),
+    "scipy.ndimage.correlate",
+    "scipy.ndimage.convolve",
+    "cv2.filter2D",
+)
+
 # --- conv2d_loops
 
 STEP = torch.tensor([[1.0, 1, 5, 5], [1, 1, 5, 5], [1, 1, 5, 5], [1, 1, 1, 1]])
@@ -106,7 +115,7 @@ conv2d_loops_exercise = Exercise(
     reference=blocks.conv2d_loops,
     cases=conv2d_loops_cases,
     compare=Close(rtol=1e-5, atol=1e-5),
-    twins=("torch.nn.functional.conv2d", "scipy.signal.correlate2d"),
+    twins=(*CONVOLUTIONS, blocks.conv2d, blocks.conv1d),
     misconceptions=[
         Misconception(
             "flipped",

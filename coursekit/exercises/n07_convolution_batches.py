@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import pad
 
 from coursekit.exercises.core import Close, Exercise, Misconception
-from coursekit.exercises.n07_convolution import COLUMNS, STEP, whole
+from coursekit.exercises.n07_convolution import COLUMNS, CONVOLUTIONS, STEP, whole
 from coursekit.models import convolution as blocks
 
 # --- conv2d
@@ -90,7 +90,7 @@ conv2d_exercise = Exercise(
     reference=blocks.conv2d,
     cases=conv2d_cases,
     compare=Close(rtol=1e-4, atol=1e-4),
-    twins=("torch.nn.functional.conv2d",),
+    twins=(*CONVOLUTIONS, blocks.conv2d_by_planes),
     misconceptions=[
         Misconception(
             "reshaped-not-turned",
@@ -218,7 +218,11 @@ max_pool2d_exercise = Exercise(
     reference=blocks.max_pool2d,
     cases=max_pool2d_cases,
     compare=Close(rtol=1e-5, atol=1e-6),
-    twins=("torch.nn.functional.max_pool2d",),
+    twins=(
+        *(f"torch.nn.functional.max_pool{axes}d" for axes in (1, 2, 3)),
+        "torch.nn.functional.max_pool2d_with_indices",
+        "scipy.ndimage.maximum_filter",
+    ),
     misconceptions=[
         Misconception("mean", wrong=pool_mean, hint="You took the mean of each window. This pooling keeps the largest number."),
         Misconception(

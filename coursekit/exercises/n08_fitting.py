@@ -63,7 +63,7 @@ he_init_exercise = Exercise(
     reference=fitting.he_scaled,
     cases=he_cases,
     compare=Close(rtol=1e-5, atol=1e-6),
-    twins=("torch.nn.init.kaiming_normal_", "torch.nn.init.kaiming_uniform_"),
+    twins=("torch.nn.init.kaiming_normal_", "torch.nn.init.kaiming_uniform_", fitting.he_std, fitting.fans),
     misconceptions=[
         Misconception(
             "kernel-not-counted",
@@ -120,6 +120,8 @@ def norms_cases(generator):
     yield "two layers, four samples", case((3, 4, 2), 4)
     yield "three layers, the first frozen", case((3, 4, 5, 2), 4, frozen=[0])
     yield "four layers, one in the middle frozen", case((2, 3, 3, 4, 2), 3, frozen=[1])
+    kernel, weight, inputs = (torch.randn(shape, generator=generator) for shape in ((2, 1, 3), (2, 8), (3, 6)))
+    yield "a convolution first: 6 numbers become 2 x 4", ([kernel, weight], [], inputs, torch.tensor([1, 0, 1]))
     for _ in range(3):
         yield "random", case((4, 6, 5, 3), 5)
 
@@ -128,11 +130,15 @@ def drive_norms(answer, weights, frozen, inputs, labels):
     """A network with these weights, used once before, so that gradients of another batch lie in it."""
     layers = []
     for number, weight in enumerate(weights):
-        layer = nn.Linear(weight.shape[1], weight.shape[0])
-        layer.weight.data, layer.bias.data = weight.clone(), torch.linspace(-1, 1, weight.shape[0])
+        convolves = weight.ndim == 3
+        layer = nn.Conv1d(1, len(weight), weight.shape[2]) if convolves else nn.Linear(weight.shape[1], len(weight))
+        layer.weight.data, layer.bias.data = weight.clone(), torch.linspace(-1, 1, len(weight))
         layer.weight.requires_grad_(number not in frozen)
-        layers += [layer, nn.LayerNorm(weight.shape[0]), nn.Tanh()] if number < len(weights) - 1 else [layer]
-    model = nn.Sequential(*layers)
+        if convolves:
+            layers += [layer, nn.Flatten(), nn.Tanh()]
+        else:
+            layers += [layer, nn.LayerNorm(len(weight)), nn.Tanh()] if number < len(weights) - 1 else [layer]
+    model = nn.Sequential(*([nn.Unflatten(1, (1, -1))] if weights[0].ndim == 3 else []), *layers)
     cross_entropy(model(inputs * 2 + 1), labels.flip(0)).backward()
     norms = answer(model, inputs, labels)
     moved = any(not torch.equal(layer.weight, weight) for layer, weight in zip(layers[::3], weights, strict=True))
@@ -319,7 +325,7 @@ clip_exercise = Exercise(
     reference=fitting.clip_by_norm,
     cases=clip_cases,
     compare=Close(rtol=1e-4, atol=1e-12),
-    twins=("torch.nn.utils.clip_grad_norm_",),
+    twins=("torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_grads_with_norm_", "torch.nn.utils.get_total_norm"),
     misconceptions=[
         Misconception(
             "each-alone",

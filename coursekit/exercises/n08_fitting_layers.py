@@ -267,7 +267,13 @@ batch_norm_exercise = Exercise(
     cases=batch_norm_cases,
     drive=drive_batch_norm,
     compare=Close(rtol=1e-4, atol=1e-5),
-    twins=("torch.nn.BatchNorm1d", "torch.nn.BatchNorm2d", "torch.nn.functional.batch_norm", "coursekit.models.normalisation.batch_norm"),
+    twins=(
+        "torch.nn.BatchNorm1d",
+        "torch.nn.BatchNorm2d",
+        *(f"torch.nn.functional.{kind}_norm" for kind in ("batch", "layer", "group", "instance")),
+        "torch.ops.aten._native_batch_norm_legit",
+        *(f"coursekit.models.normalisation.{kind}_norm" for kind in ("batch", "layer", "group")),
+    ),
     misconceptions=[
         Misconception(
             "notes-over-n",

@@ -147,6 +147,7 @@ squeeze_excite_exercise = Exercise(
         "gate = sigmoid(relu(...) @ weight2.T + bias2); give it two axes, `[:, :, None, None]`, and multiply.",
     ],
     points=2,
+    twins=["coursekit.models.layers.SqueezeExcite", "torchvision.ops.SqueezeExcitation"],
 )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from coursekit.exercises.core import Close, Exact, Exercise, Misconception
-from coursekit.models import efficient
+from coursekit.models import cost, efficient
 
 # --- conv_cost
 
@@ -162,6 +162,7 @@ conv_cost_exercise = Exercise(
         "Multiply-adds: weights · output height · output width, where a side becomes ceil(side / stride).",
     ],
     points=2,
+    twins=[cost.layer_costs, cost.operator_costs, "torch.utils.flop_counter.FlopCounterMode"],
 )
 
 
@@ -295,5 +296,6 @@ separable_conv_exercise = Exercise(
         "`conv2d(x, depthwise, stride=stride, padding=depthwise.shape[-1] // 2, groups=x.shape[1])`, then `conv2d(that, pointwise)`.",
     ],
     points=3,
+    twins=["coursekit.models.xception.SeparableConv"],
     equivalent={"around = conv2d(x, depthwise, stride=stride, padding=depthwise.shape[-2] // 2, groups=x.shape[1])": "kernels are square"},
 )

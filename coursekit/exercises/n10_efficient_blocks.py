@@ -137,6 +137,7 @@ inverted_residual_exercise = Exercise(
         "Add x where `stride == 1` and the numbers of channels agree.",
     ],
     points=3,
+    twins=["coursekit.models.mobilenet_v2.InvertedResidual", "torchvision.models.mobilenetv2.InvertedResidual"],
     equivalent={
         "wide = relu6(conv2d(wide, depthwise, stride=stride, padding=depthwise.shape[-2] // 2, groups=len(expand)))": "kernels are square"
     },

@@ -90,7 +90,7 @@ channel_shuffle_exercise = Exercise(
         "Exchange axes 1 and 2, then flatten them again.",
     ],
     points=2,
-    twins=["torch.nn.functional.channel_shuffle", "torch.nn.ChannelShuffle", "torch.channel_shuffle"],
+    twins=["torch.nn.functional.channel_shuffle", "torch.nn.ChannelShuffle", "torchvision.models.shufflenetv2.channel_shuffle"],
     equivalent={"return x.reshape(n, groups, c // groups, h, w).transpose(2, 1).reshape(n, c, h, w)": "the same two axes"},
 )
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from coursekit.data.geometric import horizontal_flip
+from coursekit.data.geometric import horizontal_flip, vertical_flip
 from coursekit.exercises.core import Exact, Exercise, Misconception
 
 
@@ -144,6 +144,12 @@ hflip_exercise = Exercise(
         "The old right edge x2 becomes the new left edge W - x2; y stays.",
     ],
     points=2,
-    twins=[horizontal_flip, "torchvision.transforms.v2.functional.horizontal_flip", "torchvision.transforms.functional.hflip"],
+    twins=[
+        horizontal_flip,
+        vertical_flip,
+        "torchvision.transforms.v2.functional.horizontal_flip",
+        "torchvision.transforms.v2.functional.horizontal_flip_bounding_boxes",
+        "torchvision.transforms.functional.hflip",
+    ],
     picture=hflip_picture,
 )

@@ -3,6 +3,7 @@
 import torch
 
 from coursekit.data.geometric import crop
+from coursekit.data.targets import clip
 from coursekit.exercises.core import Exact, Exercise, Misconception
 from coursekit.exercises.n11_augmentation import boxes_of, numbered, random_boxes, random_image
 
@@ -220,7 +221,7 @@ crop_exercise = Exercise(
         "left = area after clipping, before = area of the old box: stays = (left >= min_visible * before) & (left > 0).",
     ],
     points=4,
-    twins=[crop, "torchvision.transforms.v2.functional.crop"],
+    twins=[crop, clip, "torchvision.transforms.v2.functional.crop", "torchvision.transforms.v2.functional.crop_bounding_boxes"],
     equivalent={
         "inside = moved.clamp(min=0).minimum(boxes.new_tensor([x2 + x1, y2 - y1, x2 - x1, y2 - y1]))": "a left edge beyond the "
         "window leaves a width below 0 or of "

@@ -2,7 +2,7 @@
 
 import torch
 
-from coursekit.data.geometric import GREY
+from coursekit.data.geometric import GREY, paste
 from coursekit.data.mosaic import mix_labels
 from coursekit.data.photometric import paint_hole
 from coursekit.exercises.core import Close, Exact, Exercise, Misconception
@@ -152,7 +152,13 @@ cutout_exercise = Exercise(
         "`max(0, first)` keeps a slice from counting from the end; a slice that ends behind the image is cut by itself.",
     ],
     points=2,
-    twins=[paint_hole, "torchvision.transforms.v2.functional.erase", "torchvision.transforms.functional.erase"],
+    twins=[
+        paint_hole,
+        paste,
+        "torchvision.transforms.v2.functional.erase",
+        "torchvision.transforms.v2.functional.erase_image",
+        "torchvision.transforms.functional.erase",
+    ],
 )
 
 

@@ -2,7 +2,9 @@
 
 import torch
 
+from coursekit.data.geometric import paste
 from coursekit.data.mosaic import mosaic_at
+from coursekit.data.targets import clip
 from coursekit.exercises.core import Exact, Exercise, Misconception
 from coursekit.exercises.n11_augmentation import boxes_of, numbered, random_boxes, random_image
 
@@ -216,5 +218,5 @@ mosaic_exercise = Exercise(
         "Boxes: plus (left, top, left, top), clipped to the quarter, kept where both sides are above 0.",
     ],
     points=4,
-    twins=[mosaic_at],
+    twins=[mosaic_at, paste, clip],
 )

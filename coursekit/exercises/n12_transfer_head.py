@@ -34,7 +34,9 @@ def drive_replace_head(answer, weight, head, num_classes, x):
         "what it says it gives": new.out_features if linear else 0,
         "it has a bias": getattr(new, "bias", None) is not None,
         "it is new": linear and new is not old and (rows == 0 or not torch.equal(new.weight[:rows], old.weight[:rows])),
+        "it is random": linear and bool(new.weight.std() > 0),
         "it learns": all(p.requires_grad for p in new.parameters()),
+        "the backbone may learn": all(p.requires_grad for p in returned.backbone.parameters()),
         "what comes out": tuple(out.shape),
     }
 

@@ -111,7 +111,7 @@ linear_probe_exercise = Exercise(
     name="12.linear_probe",
     reference=transfer.linear_probe,
     cases=linear_probe_cases,
-    compare=Close(rtol=1e-3, atol=1e-4),
+    compare=Close(rtol=1e-3, atol=1e-4, dtype="same"),
     misconceptions=[
         Misconception(
             "no-offset",
@@ -174,6 +174,6 @@ linear_probe_exercise = Exercise(
         "Scores of the test: (test - mean of the *training* features) @ W + mean of the labels.",
     ],
     points=3,
-    twins=["sklearn.linear_model.Ridge", "sklearn.linear_model.RidgeClassifier"],
+    twins=["sklearn.linear_model.Ridge", "sklearn.linear_model.RidgeClassifier", "sklearn.linear_model.ridge_regression"],
     equivalent={"x, y = (x - mean_x, y + mean_y)": "the columns of x add up to 0, so a constant on y drops out of the product"},
 )

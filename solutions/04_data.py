@@ -1047,12 +1047,13 @@ def pretended_hand(session, scenes, generator, miss=3):
 
 
 by_hand = any(session.done)
+labelled = session if by_hand else Session(paths, ten_scenes.classes)  # the session of the buttons above stays as you left it
 if not by_hand:
-    pretended_hand(session, ten_scenes, torch.Generator().manual_seed(0))
-session_sheet(session, "Labelled by you" if by_hand else "Labelled by a pretended hand")
+    pretended_hand(labelled, ten_scenes, torch.Generator().manual_seed(0))
+session_sheet(labelled, "Labelled by you" if by_hand else "Labelled by a pretended hand")
 
 # %%
-places = session.save(desk / "labels")
+places = labelled.save(desk / "labels")
 for format, place in places.items():
     print(
         format,

@@ -98,9 +98,10 @@ def _desk(session: Session, folder: str | Path):
             except ValueError as error:  # such as an empty box: one sentence that says what is wrong
                 draw(str(error))
                 return
-            if moves or session.place != place:
+            if session.place != place:
                 fit()
-            draw(said if answer is not False else "nothing to take back")
+            at_end = moves and session.place == place
+            draw("there is no other picture that way" if at_end else said if answer is not False else "nothing to take back")
 
         return pressed
 
@@ -110,7 +111,7 @@ def _desk(session: Session, folder: str | Path):
     buttons = {
         "add box": press(lambda: session.add(proposed(), menu.value), "added"),
         "no object here": press(session.confirm_empty, "noted: nothing here"),
-        "remove last": press(session.remove, "removed"),
+        "remove last": press(lambda: session.remove() if session.boxes[session.place] else False, "removed"),
         "undo": press(session.undo, "taken back"),
         "◀ previous": press(lambda: session.go(-1), moves=True),
         "next ▶": press(lambda: session.go(1), moves=True),

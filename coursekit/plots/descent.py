@@ -51,11 +51,18 @@ def show_slopes(height: Callable[[Tensor], Tensor], walks: dict[str, Sequence[fl
 
 
 def _drawable(path: Tensor, view: tuple[float, float, float, float]) -> Tensor:
-    """The path until it leaves the picture by more than its own size, or is no number any more."""
+    """The path until it leaves the picture by more than its own size, or is no number any more; of that last step the direction stays."""
     left, right, low, high = view
-    middle, size = torch.tensor([(left + right) / 2, (low + high) / 2]), torch.tensor([right - left, high - low])
+    middle, size = torch.tensor([(left + right) / 2, (low + high) / 2]), torch.tensor([float(right - left), float(high - low)])
     gone = ~((path - middle).abs() <= 1.5 * size).all(dim=1)  # NaN is gone too
-    return path[: int(gone.int().argmax())] if gone.any() else path
+    if not gone.any():
+        return path
+    last = int(gone.int().argmax())
+    if last == 0 or not path[last].isfinite().all():
+        return path[:last]
+    leap = path[last] - path[last - 1]
+    leap = leap * min(1.0, float(3 * size.norm() / leap.norm()))  # a line to 10 ** 100 would not be drawn at all
+    return torch.cat([path[:last], (path[last - 1] + leap)[None]])
 
 
 def draw_surface(ax, surface: Surface) -> None:

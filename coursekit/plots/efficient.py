@@ -26,13 +26,18 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times fewer multiply-adds the two steps need."""
+        """How many times fewer multiply-adds the two steps need; below 1 they need more."""
         return self.multiply_adds[0] / (self.multiply_adds[1] + self.multiply_adds[2])
+
+    @property
+    def gain(self) -> str:
+        """The ratio in words."""
+        return f"{self.ratio:.1f} times fewer" if self.ratio >= 1 else f"{1 / self.ratio:.2f} times as many"
 
     def __str__(self):
         regular, around, mixing = self.parameters
         separable = f"{around:,} + {mixing:,} = {around + mixing:,}"
-        return f"regular {regular:,} weights; separable {separable}; {self.ratio:.1f} times fewer multiply-adds"
+        return f"regular {regular:,} weights; separable {separable}; {self.gain} multiply-adds"
 
 
 def compare(in_channels: int, out_channels: int, kernel: int, size: int) -> Comparison:
@@ -52,7 +57,7 @@ def _draw(ax, found: Comparison, title: str) -> None:
     ax.barh(["separable"], [mixing], left=[around], color="#E69F00", edgecolor="black", hatch="//", label="mixes channels (1x1)")
     ax.set_xlabel("million multiply-adds")
     ax.set_title(title, fontsize=10)
-    ax.legend(fontsize=8, loc="lower right")
+    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)  # below: the bars may fill the whole panel
 
 
 def separable_picture(settings: Sequence[tuple[int, int, int]], size: int = 32) -> Figure:
@@ -61,7 +66,7 @@ def separable_picture(settings: Sequence[tuple[int, int, int]], size: int = 32) 
     words = []
     for ax, (a, b, kernel) in zip(axes[0], settings, strict=True):
         found = compare(a, b, kernel, size)
-        _draw(ax, found, f"{a} to {b}, {kernel}x{kernel}: {found.ratio:.1f} times fewer")
+        _draw(ax, found, f"{a} to {b}, {kernel}x{kernel}: {found.gain}")
         words.append(f"{a} to {b} channels, {kernel}x{kernel}: {found}")
     return set_alt(figure, f"A regular and a separable convolution on a map of {size}x{size}. {'. '.join(words)}.")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import matplotlib.pyplot as plt
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from coursekit.plots.live import Live, png
 from coursekit.training import optimisers
 from coursekit.training.surfaces import SURFACES, Surface, descend
 
+EXPLODED = 1e12
 ADAM_START = (0.0, 0.0, 0)
 WALKERS = {  # name -> (of the momentum, gives the step; what it remembers at first)
     "SGD": (lambda momentum: optimisers.sgd, 0.0),
@@ -78,6 +80,7 @@ def walk_picture(done: Walk) -> Figure:
     draw_paths(left, done.surface, {done.name: done.path})
     left.set_title(done.surface.name)
     above = (done.heights - done.surface.lowest()).clamp(min=1e-6)
+    above = above.where(above < EXPLODED, torch.nan)  # what has exploded ends its line: 10 ** 200 would leave no axis for the rest
     show_lines({done.name: (range(len(above)), above)}, "height above the lowest place", "step", "height", "y", right, legend=False)
     figure.suptitle(done.name)
     return set_alt(figure, f"{done}.")

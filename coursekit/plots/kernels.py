@@ -122,6 +122,11 @@ def show_responses(image: Tensor, names=SHOWN, title: str = "White where it fire
     return set_alt(figure, f"{title}. {'. '.join(words)}.")
 
 
+def _written(name: str) -> list[float]:
+    """The nine numbers of a named kernel as they fit into nine small fields: a ninth is 0.1111 there."""
+    return [round(value, 4) for value in named_kernel(name).flatten().tolist()]
+
+
 def render(image: Tensor, kernel: Tensor) -> tuple[bytes, str]:
     """The photograph and the result as PNG, and the same in words."""
     response = respond(image, kernel)
@@ -149,10 +154,7 @@ def kernel_editor(image: Tensor, start: str = "sobel_x") -> Live:
         import ipywidgets
 
         names = ipywidgets.Dropdown(options=list(KERNELS), value=start, description="begin with")
-        cells = [
-            ipywidgets.BoundedFloatText(value, min=-20, max=20, step=1, layout={"width": "72px"})
-            for value in named_kernel(start).flatten().tolist()
-        ]
+        cells = [ipywidgets.BoundedFloatText(value, min=-20, max=20, step=1, layout={"width": "72px"}) for value in _written(start)]
         picture, words = render(image, named_kernel(start))
         shown = ipywidgets.Image(value=picture, format="png", layout={"width": "700px"})
         line = ipywidgets.HTML(words)
@@ -164,7 +166,7 @@ def kernel_editor(image: Tensor, start: str = "sobel_x") -> Live:
 
         def fill(change):
             filling.append(True)
-            for cell, value in zip(cells, named_kernel(change["new"]).flatten().tolist(), strict=True):
+            for cell, value in zip(cells, _written(change["new"]), strict=True):
                 cell.value = value
             filling.clear()
             draw()

@@ -13,6 +13,12 @@ from coursekit.plots.images import set_alt
 from coursekit.plots.live import Live, png
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
+FURTHEST = 6  # where the sliders end
+
+
+def _short(p: float) -> str:
+    """Three digits after the point, or three that count where those would all be 0: the log of 0.000 is no 9.5."""
+    return f"{p:.3f}" if p >= 0.001 or p == 0 else f"{p:.3g}"
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,8 @@ class Shares:
     loss: float
 
     def __str__(self):
-        p = ", ".join(f"{value:.3f}" for value in self.probabilities)
-        return f"probabilities {p}; loss -log({self.probabilities[self.label]:.3f}) = {self.loss:.3f}"
+        p = ", ".join(map(_short, self.probabilities))
+        return f"probabilities {p}; loss -log({_short(self.probabilities[self.label])}) = {self.loss:.3f}"
 
 
 def shares(logits: Sequence[float], label: int) -> Shares:
@@ -65,8 +71,10 @@ def logits_picture(logits: Sequence[float], label: int, classes: Sequence[str]) 
         ax.axhline(0, color=GREY, linewidth=0.8)
         ax.set(title=title, xlabel="class (* is right)", ylabel=title)
         ax.margins(y=0.15)
+    reach = 1.2 * max(FURTHEST, *map(abs, logits))  # an axis that stands still: only then is a bar seen to move
+    axes[0].set_ylim(-reach if min(logits) < 0 else 0, reach)
     axes[2].set_ylim(0, 1.15)
-    figure.suptitle(f"loss = -log({state.probabilities[label]:.3f}) = {state.loss:.3f}")
+    figure.suptitle(f"loss = -log({_short(state.probabilities[label])}) = {state.loss:.3f}")
     return set_alt(
         figure, f"Logits {', '.join(f'{z:g}' for z in state.logits)} of {', '.join(classes)}, {classes[label]} is right: {state}."
     )
@@ -90,7 +98,7 @@ def three_logits(logits: Sequence[float] = (2, 1, 0), label: int = 0, classes: S
         import ipywidgets
 
         sliders = [
-            ipywidgets.FloatSlider(z, min=-6, max=6, step=0.5, description=name, layout={"width": "420px"})
+            ipywidgets.FloatSlider(z, min=-FURTHEST, max=FURTHEST, step=0.5, description=name, layout={"width": "420px"})
             for z, name in zip(logits, classes, strict=True)
         ]
         picture, words = render(logits, label, classes)

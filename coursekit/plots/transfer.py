@@ -140,7 +140,9 @@ def drag_count(
     def draw(axes, count: int) -> float:
         accuracy, right = probe_at(vectors, labels, test_vectors, test_labels, count, len(classes))
         wrong = (~right).nonzero()[: len(axes) - 1, 0].tolist()
-        axes[0].text(0, 0.5, f"{count} of each class\n\naccuracy {accuracy:.2f}\n\nfirst mistakes →", fontsize=10, va="center")
+        axes[0].text(
+            0, 0.5, f"{count} of each class\n\naccuracy {accuracy:.2f}\n\nfirst mistakes →\n(named: the truth)", fontsize=9, va="center"
+        )
         for ax in axes:
             ax.set_axis_off()
         for ax, place in zip(axes[1:], wrong, strict=False):
@@ -151,7 +153,7 @@ def drag_count(
     def render(count: int) -> tuple[bytes, str]:
         figure, axes = plt.subplots(1, 7, figsize=(9.5, 1.7), layout="constrained")
         accuracy = draw(axes, count)
-        return png(figure), f"{count} images of each class: accuracy {accuracy:.3f}"
+        return png(figure), f"{count} image{'' if count == 1 else 's'} of each class: accuracy {accuracy:.3f}"
 
     def make_widget():
         import ipywidgets

@@ -39,7 +39,10 @@ def test_paths_are_drawn_until_they_leave_the_picture():
     figure = show_paths(VALLEY, {"fine": fine, "lost": lost})
     drawn = {line.get_label(): line for line in figure.axes[0].lines}
     assert len(drawn["fine"].get_xdata()) == 21
-    assert len(drawn["lost"].get_xdata()) == 1
+    assert len(drawn["lost"].get_xdata()) == 2  # where it began, and the direction in which it left
+    low, high = figure.axes[0].get_ylim()
+    assert not low <= drawn["lost"].get_ydata()[1] <= high
+    assert abs(drawn["lost"].get_ydata()[1]) < 20 * (high - low)  # a line to 10 ** 100 would not be drawn
     assert len({(line.get_color(), line.get_linestyle(), line.get_marker()) for line in (drawn["fine"], drawn["lost"])}) == 2
     assert figure.axes[0].get_xlabel() == "weight 1"
     assert "a narrow valley, lowest 0" in get_alt(figure)

@@ -35,6 +35,12 @@ def test_compare_by_hand(setting, parameters):
     assert found.ratio == pytest.approx(parameters[0] / (parameters[1] + parameters[2]))
 
 
+def test_a_separable_one_that_costs_more_says_so():
+    assert str(compare(256, 1, 3, 32)).endswith("1.11 times as many multiply-adds")
+    assert str(compare(64, 64, 3, 32)).endswith("7.9 times fewer multiply-adds")
+    assert "1.11 times as many" in separable_picture([(256, 1, 3)]).axes[0].get_title()
+
+
 def test_the_ratio_is_the_papers():
     """One over 1 / out + 1 / kernel squared: arXiv 1704.04861, section 3.1."""
     assert compare(32, 64, 3, 7).ratio == pytest.approx(1 / (1 / 64 + 1 / 9))

@@ -36,6 +36,12 @@ def test_the_words_say_when_it_exploded_and_which_settings_count():
     assert torch.equal(walk("a bowl", "SGD", 0.1, steps=7).path, descend(sgd, BOWL, 0.1, 7))
 
 
+def test_the_height_of_an_explosion_does_not_squeeze_its_first_steps():
+    heights = walk_picture(walk("a narrow valley", "SGD", 3.0)).axes[1].lines[0].get_ydata()
+    assert 1 < len(heights) < 61
+    assert max(heights) < 1e12
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

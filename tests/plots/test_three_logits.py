@@ -42,6 +42,16 @@ def test_wherever_the_sliders_stand_the_loss_is_minus_log_p(logits, label):
     assert got.loss == pytest.approx(-math.log(got.probabilities[label]), abs=1e-12)
 
 
+def test_a_very_small_probability_is_not_written_as_nought():
+    assert str(shares((-5.5, 1, 4), 0)) == "probabilities 7.13e-05, 0.047, 0.953; loss -log(7.13e-05) = 9.549"
+    assert "-log(7.13e-05) = 9.549" in logits_picture((-5.5, 1, 4), 0, CLASSES).get_suptitle()
+
+
+def test_the_axis_of_the_logits_stands_still_while_they_grow():
+    limits = {logits_picture(logits, 0, CLASSES).axes[0].get_ylim() for logits in ((2, 1, 0), (6, 0, 0), (0.5, 0, 0))}
+    assert len(limits) == 1
+
+
 def test_a_label_that_is_no_class_is_named():
     with pytest.raises(ValueError, match=r"label must lie in 0\.\.2, got 3"):
         shares((0, 0, 0), 3)

@@ -87,4 +87,6 @@ def test_the_slider_of_images_has_a_picture_without_it():
     before = picture.value
     slider.value = 9
     assert line.value == "9 images of each class: accuracy 1.000"
+    slider.value = 1
+    assert line.value.startswith("1 image of each class")
     assert picture.value != before

@@ -29,7 +29,7 @@ def check(name: str | Exercise, answer: Any, strict: bool = False) -> Any:
     try:
         exercise = find(name)
         verdict = judge(exercise, answer)
-        card = card_of(exercise, verdict)
+        card = card_of(exercise, verdict, own=answer.__name__ if isinstance(answer, type) else "")
     except UnknownExercise as error:
         return _cannot_check(str(error), answer, strict)
     except Exception as error:  # whatever is wrong with an exercise, the learner's notebook goes on
@@ -51,11 +51,11 @@ def _cannot_check(message: str, answer: Any, strict: bool) -> Any:
     return answer
 
 
-def card_of(exercise: Exercise, verdict: Verdict) -> Card:
-    """What the learner sees."""
+def card_of(exercise: Exercise, verdict: Verdict, own: str = "") -> Card:
+    """What the learner sees; `own` is what they call their answer, where that is not the exercise's name."""
     more = f'`hint("{exercise.name}")` for more' if exercise.hints else ""
     if verdict.passed:
-        return Card("good", f"{exercise.name} passed. {verdict.message} Your own `{exercise.short_name}` is used from here on.")
+        return Card("good", f"{exercise.name} passed. {verdict.message} Your own `{own or exercise.short_name}` is used from here on.")
     if verdict.status == "not attempted":
         rows = [verdict.message, f"Later cells use ours until yours passes. {more}".strip()]
         return Card("open", f"{exercise.name}: not attempted yet", [row for row in rows if row])

@@ -122,16 +122,25 @@ def brief(value: Any, limit: int = 700, depth: int = 3) -> str:
         if type(value) in (list, tuple, dict) and depth == 0:
             return "..."
         if type(value) in (list, tuple):
-            inner = ",\n ".join(brief(v, limit // 4, depth - 1) for v in value[:6]) + (", ..." if len(value) > 6 else "")
+            inner = _joined([brief(v, limit // 4, depth - 1) for v in value[:6]]) + (", ..." if len(value) > 6 else "")
             return f"[{inner}]" if type(value) is list else f"({inner})"
         if type(value) is dict:
             pairs = [f"{brief(k, 60, 1)}: {brief(v, limit // 4, depth - 1)}" for k, v in list(value.items())[:8]]
-            return "{" + ",\n ".join(pairs) + "}"
+            return "{" + _joined(pairs) + "}"
         if known:
-            return cut(repr(value), limit)
+            single = type(value).__module__ == "numpy" and type(value).__name__ in ("float64", "int64", "bool")  # not np.float64(20.0)
+            return cut(repr(value.item() if single else value), limit)
     except Exception:
         pass
     return f"an object of type {type(value).__name__}"
+
+
+def _joined(parts: list[str]) -> str:
+    """On one line where they fit; else a line each, and what goes over several lines stays indented below its own beginning."""
+    together = ", ".join(parts)
+    if "\n" not in together and len(together) <= 72:
+        return together
+    return ",\n ".join(part.replace("\n", "\n ") for part in parts)
 
 
 def _tensor(value, torch, limit: int) -> str:

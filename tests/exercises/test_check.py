@@ -3,6 +3,7 @@
 import warnings
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 
@@ -96,6 +97,15 @@ def test_warnings_of_an_answer_do_not_reach_the_page(overlap_exercise, recwarn):
     assert not recwarn.list
 
 
+def test_a_class_that_passes_is_named_as_its_writer_named_it(overlap_exercise):
+    class Overlap:
+        pass
+
+    passed = check_module.judge(overlap_exercise, right)
+    assert "Your own `overlap` is used" in check_module.card_of(overlap_exercise, passed).text()
+    assert "Your own `Overlap` is used" in check_module.card_of(overlap_exercise, passed, own=Overlap.__name__).text()
+
+
 def test_a_picture_is_drawn_of_the_failing_case(overlap_exercise, monkeypatch):
     shown = []
     monkeypatch.setattr(display, "in_notebook", lambda: True)
@@ -169,11 +179,16 @@ class Shy:
         (torch.zeros(100, 100), "shape (100, 100), torch.float32: tensor([[0., 0.,"),
         (Shy(), "an object of type Shy"),
         (SNAKE, "[[[...]]]"),
-        ([torch.ones(1), 2], "[tensor([1.]),\n 2]"),
+        ([torch.ones(1), 2], "[tensor([1.]), 2]"),
+        ([torch.ones(2, 2), 2], "[tensor([[1., 1.],\n         [1., 1.]]),\n 2]"),
+        ([("a.png", 0), ("b.png", 1)], "[('a.png', 0), ('b.png', 1)]"),
+        (["x" * 30] * 3, ",\n '"),
+        (np.float64(20), "20.0"),
+        (np.float32(0.5), "np.float32(0.5)"),
         ("x" * 5000, "..."),
         ({"boxes": torch.ones(1)}, "{'boxes': tensor([1.])}"),
     ],
-    ids=["none", "small", "large", "shy", "snake", "list", "long", "dict"],
+    ids=["none", "small", "large", "shy", "snake", "list", "over lines", "pairs", "too wide", "number", "float32", "long", "dict"],
 )
 def test_values_are_shown_briefly(value, words):
     assert words in brief(value)

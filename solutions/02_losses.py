@@ -472,12 +472,13 @@ print(dict(zip(scenes.classes, present.int().tolist())))
 # ### Exercise: bce_with_logits
 # *difficulty 2 of 5 · importance 5 of 5 · about 15 minutes*
 #
-# Any shape, one question for each number; the mean over all of them. `torch.log1p(x)` is log(1 + x), exact for small x too.
+# Any shape, one question for each number; the mean over all of them. A target may lie between 0 and 1, where the people who answered did not agree: the
+# formula holds there too. `torch.log1p(x)` is log(1 + x), exact for small x too.
 
 
 # %% exercise="02.bce_with_logits"
 def bce_with_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    """Logits and targets (floats, 1 yes, 0 no) of one shape -> one number: the mean binary cross-entropy."""
+    """Logits and targets (floats: 1 yes, 0 no, or between) of one shape -> one number: the mean binary cross-entropy."""
     ### BEGIN SOLUTION
     positive = logits.clamp(min=0)
     rest = torch.log1p(torch.exp(-logits.abs()))  # exp of 0 or less: no overflow

@@ -30,7 +30,7 @@ def folder_cases(generator):
     yield "a hidden file that looks like a picture", ({"stop/1.png": "RGB", "stop/._1.png": "text", "yield/1.png": "RGB"}, None)
     yield "a hidden folder", ({".cache/1.png": "RGB", "stop/1.png": "RGB", "yield/1.png": "RGB"}, None)
     yield "suffixes in capital letters", ({"stop/1.PNG": "RGB", "stop/2.png": "RGB", "yield/3.JPG": "RGB"}, None)
-    yield "a suffix of four letters, and 10 before 2", ({"stop/2.jpeg": "RGB", "stop/10.jpg": "RGB", "yield/3.png": "RGB"}, None)
+    yield "a suffix of four letters, and 10 before 2", ({"stop/2.jpg": "RGB", "stop/10.jpeg": "RGB", "yield/3.png": "RGB"}, None)
     yield "files that are no pictures", ({"stop/1.png": "RGB", "stop/notes.txt": "text", "yield/1.png": "RGB"}, None)
     yield "a file beside the folders", ({"a-list.txt": "text", "z.png": "RGB", "stop/1.png": "RGB", "yield/1.png": "RGB"}, None)
     yield "a class without a picture yet", ({"bend": "folder", "stop/1.png": "RGB", "yield/1.png": "RGB"}, None)

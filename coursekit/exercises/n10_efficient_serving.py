@@ -16,6 +16,7 @@ def batch_cases(generator):
     yield "nine tenths exactly", ([9, 20], [1.0, 2.0], 5.0)  # 9 and 10 a second
     yield "a little less than nine tenths", ([17, 40], [2.0, 4.0], 5.0)  # 8.5 and 10 a second
     yield "nothing is quick enough", ([1, 2], [3.0, 5.0], 2.0)
+    yield "sizes in any order", ([8, 2, 4, 1], [4.0, 1.0, 2.0, 1.0], 9.0)  # 2, 2, 2 and 1 image a second
     yield "one size only", ([16], [0.5], 1.0)
     for _ in range(3):
         steps = torch.randint(1, 9, (6,), generator=generator).cumsum(0)

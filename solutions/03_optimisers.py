@@ -44,7 +44,7 @@ from coursekit.training.surfaces import CURVED, SADDLE, TWO_MINIMA, VALLEY, Surf
 # %% [markdown]
 # ### Before we begin: three questions about earlier notebooks
 #
-# <details><summary>01: A function runs `w -= 0.1 * g`, another one `w = w - 0.1 * g`. You handed the same tensor to both. Which of them changed yours?</summary>
+# <details><summary>01: A function runs <code>w -= 0.1 * g</code>, another one <code>w = w - 0.1 * g</code>. You handed the same tensor to both. Which of them changed yours?</summary>
 #
 # The first: `-=` writes into the memory that you share. The second makes a new tensor. All steps in this notebook are of the second kind.
 # </details>

@@ -721,7 +721,8 @@ for seed in range(3):
     one_shot.append(float((found == test.labels).float().mean()))
 print("one image of each class, nothing trained:", [round(value, 3) for value in one_shot])
 band("one image of each new class, mean of 3 seeds", sum(one_shot) / 3, at_least=0.5)
-#
+
+# %% [markdown]
 # ## Summary
 #
 # - The **backbone** turns images into features; the **head** turns features into answers. Nearly all that was expensive to learn is in the backbone.

@@ -72,6 +72,11 @@ def _cell(path: Path, cell, line: int) -> Cell:
         raise SourceError(f"{path}:{line}: a cell knows exercise= and tags=, got {unknown[0]}=")
     if cell.cell_type not in ("code", "markdown"):
         raise SourceError(f"{path}:{line}: a cell is code or [markdown], got [{cell.cell_type}]")
+    for number, written in enumerate(cell.source.split("\n"), line + 1):
+        if cell.cell_type == "code" and re.match(r"# (#{2,} |<details)", written):
+            raise SourceError(f"{path}:{number}: prose in a code cell; `# %% [markdown]` is missing above it")
+        if cell.cell_type == "markdown" and re.search(r"<summary>[^<]*`", written):
+            raise SourceError(f"{path}:{number}: a <summary> shows backticks as they are; write <code> there")
     return Cell(cell.cell_type, cell.source, line, cell.metadata.get("exercise"), tuple(cell.metadata.get("tags", ())))
 
 

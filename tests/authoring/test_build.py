@@ -217,6 +217,8 @@ def test_outside_a_checkout_it_says_so(tmp_path, monkeypatch):
         ('start("13_boxes")', "", r'13_boxes\.py:1: no cell calls start\("13_boxes"\)'),
         ('print("same")', "print(", r"13_boxes\.py:\d+: .*was never closed"),
         ('tags=["train"]', 'colour="red"', r"13_boxes\.py:19: a cell knows exercise= and tags=, got colour="),
+        ('print("same")', 'print("same")\n\n# ## Summary', r"13_boxes\.py:22: prose in a code cell; `# %% \[markdown\]` is missing"),
+        ("# %% [markdown]\n", "# %% [markdown]\n# <summary>Why `x`?</summary>\n", r"13_boxes\.py:2: a <summary> shows backticks"),
         ("# %% [markdown]\n", "import torch\n# %% [markdown]\n", r"13_boxes\.py:1: this stands before the first"),
     ],
 )

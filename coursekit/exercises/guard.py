@@ -110,7 +110,7 @@ class Watch(TorchFunctionMode):
         self.look_up()
 
     def look_up(self) -> None:
-        """Find the twins whose modules are imported by now; called again after the first case, because an answer may import."""
+        """Find the twins whose modules are imported by now; called again after a case that imported something."""
         self.codes, self.in_c, self.leaves = {}, {}, {}
         for twin in self.twins:
             function = resolve(twin)

@@ -7,6 +7,7 @@ from coursekit.data.mosaic import mosaic_at
 from coursekit.data.targets import clip
 from coursekit.exercises.core import Exact, Exercise, Misconception
 from coursekit.exercises.n11_augmentation import boxes_of, numbered, random_boxes, random_image
+from coursekit.exercises.n11_augmentation_crop import crop_with_boxes
 
 # --- mosaic
 
@@ -219,4 +220,5 @@ mosaic_exercise = Exercise(
     ],
     points=4,
     twins=[mosaic_at, paste, clip],
+    allowed=[crop_with_boxes],  # an exercise before it
 )

@@ -3,6 +3,7 @@
 The tests of the checks and the mutant runs use it too, so it returns data; `display` makes it readable.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ class Examiner:
         self.cases: list[Case] = exercise.draw_cases(seed)
         self.deadline = time.monotonic() + exercise.seconds
         twins = [exercise.reference, *exercise.twins] if watched else []
-        self.watch = guard.Watch(twins, exercise.allowed, exercise.drive)
+        self.watch, self.modules = guard.Watch(twins, exercise.allowed, exercise.drive), len(sys.modules)
         names_of, skip = (exercise.drive, 1) if exercise.drive else (exercise.reference, 0)
         self.names = parameter_names(names_of, max((len(a) for _, a in self.cases), default=0), skip)
 
@@ -88,7 +89,8 @@ class Examiner:
             return call_within(left, lambda: self.watch.run(lambda: self.exercise.outcome(answer, given)))
 
         result = attempt(outcome, self.answer, self.cases[index][1], self.names, look)
-        if index == 0:
+        if len(sys.modules) != self.modules:  # it imported something, perhaps a twin
+            self.modules = len(sys.modules)
             self.watch.look_up()
         return result
 

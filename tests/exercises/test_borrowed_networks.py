@@ -158,7 +158,26 @@ def crop_and_flip_by_the_exercises_before(image, boxes, labels, window, min_visi
     return *hflip(image, boxes), labels
 
 
-HONEST = {"11.crop_with_boxes": crop_with_notebook_13s_boxes, "11.crop_and_flip": crop_and_flip_by_the_exercises_before}
+def mosaic_by_crops(images, boxes, centre, size_hw):
+    """Each image is cropped to what its quarter shows, and its boxes with it, by the exercise before."""
+    (cx, cy), (height, width) = centre, size_hw
+    canvas, found = torch.full((3, height, width), 114, dtype=torch.uint8), []
+    for number, (image, own) in enumerate(zip(images, boxes, strict=True)):
+        h, w = image.shape[1:]
+        wide, high = min(w, width - cx if number % 2 else cx), min(h, height - cy if number >= 2 else cy)
+        left, top = (0 if number % 2 else w - wide), (0 if number >= 2 else h - high)
+        part, inside, _ = crop_with_boxes(image, own, torch.zeros(len(own)), (left, top, left + wide, top + high), 0.0)
+        x, y = (cx if number % 2 else cx - wide), (cy if number >= 2 else cy - high)
+        canvas[:, y : y + high, x : x + wide] = part
+        found.append(inside + inside.new_tensor([x, y, x, y]))
+    return canvas, torch.cat(found)
+
+
+HONEST = {
+    "11.crop_with_boxes": crop_with_notebook_13s_boxes,
+    "11.mosaic": mosaic_by_crops,
+    "11.crop_and_flip": crop_and_flip_by_the_exercises_before,
+}
 
 
 @pytest.mark.parametrize("name", HONEST)

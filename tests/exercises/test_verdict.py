@@ -367,6 +367,23 @@ def test_borrowed_answers_are_refused(iou_exercise, answer):
     assert judge(iou_exercise, answer).status == "refused"
 
 
+def test_a_twin_that_is_imported_in_the_midst_of_the_cases_is_seen(tmp_path, monkeypatch):
+    (tmp_path / "lent_late.py").write_text("def twice(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    cases = [(str(x), (x,)) for x in range(5)]
+    exercise = Exercise(name="99.twice", reference=lambda x: x + x, cases=lambda generator: cases, twins=["lent_late.twice"])
+
+    def late(x):
+        if x < 2:
+            return x + x
+        from lent_late import twice
+
+        return twice(x)
+
+    assert judge(exercise, late).status == "refused"
+    sys.modules.pop("lent_late")
+
+
 def test_our_own_lent_back_is_explained(iou_exercise):
     assert "lends you until yours passes" in judge(iou_exercise, boxes.box_iou).message
 

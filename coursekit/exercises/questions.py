@@ -44,7 +44,7 @@ def predict(name: str, question: str, choices: Sequence[str], choice: int | None
     if live() and choice is None:
         _buttons(name, question, choices)
         return
-    rows = [f"{i}. {text}{'   ← your guess' if i == choice else ''}" for i, text in enumerate(choices)]
+    rows = _numbered(choices, choice)
     if choice is None:
         rows.append(f'Decide before you run on; `predict("{name}", ..., choice=0)` writes the first one down.')
     display.show(Card("info", f"Your prediction: {question}", rows))
@@ -53,6 +53,20 @@ def predict(name: str, question: str, choices: Sequence[str], choice: int | None
 def _commit(name: str, choice: int) -> None:
     _chosen[name] = choice
     progress.note_prediction(name, _asked[name][choice])
+
+
+def _numbered(choices: list[str], chosen: int | None = None) -> list[str]:
+    return [f"{i}. {text}{'   ← your guess' if i == chosen else ''}" for i, text in enumerate(choices)]
+
+
+class _Asked:
+    """The buttons, with the question in words beneath them for whoever cannot show widgets: GitHub, print, a notebook opened again."""
+
+    def __init__(self, box, words: str):
+        self.box, self.words = box, words
+
+    def _repr_mimebundle_(self, **_):
+        return {**self.box._repr_mimebundle_(), "text/plain": self.words}
 
 
 def _buttons(name: str, question: str, choices: list[str]) -> None:
@@ -67,7 +81,7 @@ def _buttons(name: str, question: str, choices: list[str]) -> None:
     buttons = ipywidgets.RadioButtons(options=options, value=index, layout={"width": "auto"})
     buttons.observe(lambda change: change["new"] is not None and _commit(name, change["new"]), names="value")
     title = ipywidgets.HTML(f"<b>→ Your prediction: {display.code(question)}</b>")
-    show_widget(ipywidgets.VBox([title, buttons]))
+    show_widget(_Asked(ipywidgets.VBox([title, buttons]), Card("info", f"Your prediction: {question}", _numbered(choices)).text()))
 
 
 def reveal(name: str, answer: int, because: str = "") -> None:

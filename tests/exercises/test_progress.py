@@ -146,12 +146,15 @@ def test_with_a_notebook_there_are_buttons(monkeypatch):
     monkeypatch.setattr("IPython.display.display", shown.append)
     monkeypatch.setattr(display, "show", shown.append)
     predict("13.q1", "How <b>much</b>?", ["all", "half"])
-    title, buttons = shown[0].children
+    title, buttons = shown[0].box.children
     assert "&lt;b&gt;" in title.value
     assert buttons.value is None
     buttons.value = 1
     reveal("13.q1", answer=1)
     assert shown[1].title == "As you predicted: half"
+    bundle = shown[0]._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"] == "→ Your prediction: How <b>much</b>?\n  0. all\n  1. half"  # where widgets cannot be shown
 
 
 @pytest.mark.parametrize(

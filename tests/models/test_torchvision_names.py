@@ -68,6 +68,7 @@ def test_every_weight_of_the_others_finds_its_place(name):
     with torch.device("meta"):
         ours = NETWORKS[name](num_classes=10)
     load_torchvision(ours, theirs.state_dict(), assign=True)  # strict: no name too many, none missing, each of its shape
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
 
 
 @pytest.mark.parametrize(

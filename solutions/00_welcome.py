@@ -396,6 +396,7 @@ band("AP of the shipped detector on 50 scenes", validation.summary["AP"], at_lea
 # | `NameError: name 'check' is not defined` | the first cell was not run: Run ▸ Run All Above Selected Cell |
 # | `ModuleNotFoundError: No module named 'coursekit'` | the notebook runs in another Python: choose the kernel that `coursekit start` opened |
 # | `○ not attempted yet` | not an error: the stub is still there |
+# | `Error displaying widget: model not found` | the notebook was opened again, and sliders and buttons live only while it runs: run the cell once more. Your predictions are kept |
 # | everything is slow | `coursekit doctor` says why, and how to mend it |
 #
 # ### Where to read more

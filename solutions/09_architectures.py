@@ -250,7 +250,7 @@ class Stack(nn.Module):
         return self.head(x.mean(dim=(2, 3)))
 
 
-train = labelled_images("signs", "train", size=24, length=at(smoke=32, quick=640, full=1600))
+train = labelled_images("signs", "train", size=24, length=at(smoke=32, quick=640, full=1000))
 test = labelled_images("signs", "test", size=24, length=at(smoke=32, quick=320, full=500))
 
 
@@ -682,7 +682,7 @@ def accuracy_within(make, seconds: float, seed: int) -> tuple[float, int]:
     return evaluate(network, batches(signs_test, 128, device=device))["accuracy"], steps
 
 
-budget = at(smoke=0.1, quick=1.4, full=12.0)
+budget = at(smoke=0.1, quick=1.4, full=5.0)
 here, steps_of = {}, {}
 for name in chosen:
     runs = [accuracy_within(small[name], budget, seed) for seed in range(at(smoke=1, quick=2, full=3))]

@@ -1,1 +1,1 @@
-"""Networks that classify images, one family a file. Taught in notebooks 07_convolution, 09_architectures and 10_efficient."""
+"""Networks that classify images, one family a file, and what they are made of. Taught in notebooks 05 and 07 to 12."""

@@ -7,7 +7,8 @@ Everybody gets the same pictures, the same longer side and the same evaluator (p
 made for it (ours `--minutes`, theirs `time=`), and each side keeps its own default recipe. Theirs gets all cores, which it does not
 take by itself, and its pictures in memory. Leave the machine alone meanwhile: two threads on busy cores are several times slower.
 
-Each run's detections are kept under --work, so the benchmark can be stopped and goes on, and prints its table again in seconds.
+Each run's detections are kept under --work, so the benchmark can be stopped and goes on, and prints its table again in seconds. A row that
+stands in benchmarks/results/ already is taken from there: delete the file to measure everything again, on another machine for instance.
 With --same-epochs the seeds after the first get the number of epochs that the first one's minutes came to: their AP is of the same
 length of run, whatever else the machine does, and only the first one's seconds mean anything.
 """
@@ -146,6 +147,29 @@ def show(rows: list[dict]) -> None:
         print(f"{who:14}{minutes:>8g}{len(mine):>7}{cells}{first['epochs']:>8}{first['seconds']:>9.0f}   {intervals}")
 
 
+Key = tuple[str, float, int]  # who, minutes, seed
+
+
+def known(name: str) -> dict[Key, dict]:
+    """The rows that were written down before."""
+    path = HERE / "results" / f"train_{name}.json"
+    rows = json.loads(path.read_text())["rows"] if path.is_file() else []
+    return {(row["who"], row["minutes"], row["seed"]): row for row in rows}
+
+
+def measure(key: Key, arguments, folder: Path, truth: dict, epochs: int | None) -> dict:
+    """One training and its row; ``epochs`` takes the place of its minutes."""
+    who, minutes, seed = key
+    out, imgsz = folder / "results" / f"{who.replace(', ', '-').replace(' ', '-')}-{minutes:g}-{seed}.json", IMGSZ[arguments.name]
+    if not out.is_file() and who in OPTIONS[arguments.name]:
+        length = ["--epochs", epochs] if epochs else ["--minutes", minutes]
+        result = ours(folder, out, [*length, "--seed", seed, "--imgsz", imgsz, *OPTIONS[arguments.name][who]])
+        out.write_text(json.dumps(result))
+    elif not out.is_file():
+        theirs(ultralytics(arguments.envs), folder, out, imgsz, minutes, who, arguments.name)
+    return row(who, minutes, seed, truth, json.loads(out.read_text()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=list(IMGSZ))
@@ -153,31 +177,25 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--same-epochs", action="store_true", help="seeds after the first train as many epochs as it did")
+    parser.add_argument("--ours", nargs="*", choices=[OURS, CELLS], help="only these of ours")
     parser.add_argument("--peers", nargs="*", default=["yolov8n", "yolo11n"], help="none: only ours")
     parser.add_argument("--work", type=Path, default=Path("build/bench-train"))
     parser.add_argument("--envs", type=Path, default=Path("build/bench-envs"))
     arguments = parser.parse_args()
     folder = arguments.work / arguments.name
     (folder / "results").mkdir(parents=True, exist_ok=True)
-    truth, imgsz = export(arguments.name, arguments.data, folder), IMGSZ[arguments.name]
-    rows = []
+    truth, rows = export(arguments.name, arguments.data, folder), known(arguments.name)
     for minutes in sorted(arguments.minutes, reverse=True):
-        kinds = {kind: options for kind, options in OPTIONS[arguments.name].items() if ONLY.get(kind, minutes) == minutes}
-        for (kind, options), seed in product(kinds.items(), arguments.seeds):
-            out = folder / "results" / f"{kind.replace(', ', '-').replace(' ', '-')}-{minutes:g}-{seed}.json"
-            if not out.is_file():
-                length = ["--minutes", minutes]
-                if arguments.same_epochs and seed != arguments.seeds[0]:
-                    length = ["--epochs", next(r["epochs"] for r in rows if r["who"] == kind and r["minutes"] == minutes)]
-                out.write_text(json.dumps(ours(folder, out, [*length, "--seed", seed, "--imgsz", imgsz, *options])))
-            rows.append(row(kind, minutes, seed, truth, json.loads(out.read_text())))
-        for model in arguments.peers if minutes >= 2 else []:
-            out = folder / "results" / f"{model}-{minutes:g}.json"
-            if not out.is_file():
-                theirs(ultralytics(arguments.envs), folder, out, imgsz, minutes, model, arguments.name)
-            rows.append(row(model, minutes, 0, truth, json.loads(out.read_text())))
-        show(rows)
-        write_results(f"train_{arguments.name}", {"rows": rows, "imgsz": imgsz, "machine": machine() | {"load": os.getloadavg()}})
+        mine = [kind for kind in OPTIONS[arguments.name] if ONLY.get(kind, minutes) == minutes and kind in (arguments.ours or [kind])]
+        wanted = list(product(mine, [minutes], arguments.seeds)) + [(peer, minutes, 0) for peer in arguments.peers if minutes >= 2]
+        for key in wanted:
+            if key not in rows:
+                first = rows.get((key[0], minutes, arguments.seeds[0])) if arguments.same_epochs else None
+                rows[key] = measure(key, arguments, folder, truth, first and first["epochs"])
+                ordered = sorted(rows.values(), key=lambda row: (-row["minutes"], row["who"], row["seed"]))
+                facts = {"imgsz": IMGSZ[arguments.name], "machine": machine() | {"load": os.getloadavg()}}
+                write_results(f"train_{arguments.name}", {"rows": ordered, **facts})
+        show(list(rows.values()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""The comparison with ultralytics goes on where it was stopped: a row that is written down is not measured again."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("train_benchmark", BENCHMARKS / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    monkeypatch.setattr(module, "export", lambda *_: {})
+    path = tmp_path / "results" / "train_signs.json"
+    monkeypatch.setattr(module, "write_results", lambda name, content: path.write_text(json.dumps(content)))
+    module.asked = []
+
+    def measure(key, arguments, folder, truth, epochs):
+        module.asked.append((*key, epochs))
+        who, minutes, seed = key
+        numbers = {"AP": 0.5, "AP50": 0.6, "AP interval": [0, 1], "AP50 interval": [0, 1], "epochs": 7, "seconds": 1.0}
+        return {"who": who, "minutes": minutes, "seed": seed, **numbers}
+
+    monkeypatch.setattr(module, "measure", measure)
+
+    def run(*words):
+        module.asked.clear()
+        monkeypatch.setattr(sys, "argv", ["train.py", "signs", "--work", str(tmp_path / "work"), *words])
+        module.main()
+        return list(module.asked)
+
+    module.run, module.path = run, path
+    return module
+
+
+def test_what_is_written_down_is_not_measured_again(train):
+    first = train.run("--minutes", "2", "--seeds", "0", "--peers", "yolov8n")
+    assert first == [("coursekit s", 2.0, 0, None), ("yolov8n", 2.0, 0, None)]
+    assert train.run("--minutes", "2", "--seeds", "0", "1", "--peers", "yolov8n") == [("coursekit s", 2.0, 1, None)]
+    rows = json.loads(train.path.read_text())["rows"]
+    assert [(row["who"], row["minutes"], row["seed"]) for row in rows] == [
+        ("coursekit s", 2.0, 0),
+        ("coursekit s", 2.0, 1),
+        ("yolov8n", 2.0, 0),
+    ]
+
+
+def test_same_epochs_gives_later_seeds_the_epochs_of_the_first(train):
+    asked = train.run("--minutes", "5", "--seeds", "0", "1", "--same-epochs", "--peers")
+    assert asked == [("coursekit s", 5.0, 0, None), ("coursekit s", 5.0, 1, 7)]
+
+
+def test_the_peers_have_no_run_of_one_minute(train):
+    assert train.run("--minutes", "1", "--seeds", "0") == [("coursekit s", 1.0, 0, None)]

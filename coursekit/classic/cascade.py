@@ -40,18 +40,17 @@ class Stage:
         return self.score(values) >= self.least
 
 
-def best_stump(order: np.ndarray, values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[int, float, int, float]:
+def best_stump(order: np.ndarray, ranked: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[int, float, int, float]:
     """The one question with the least weighted error: (feature, threshold, sign, error).
 
     Args:
-        order: (N, F), the samples sorted by each feature.
-        values: (N, F). labels: (N,) +1 or -1. weights: (N,), summing to 1.
+        order: (N, F), the samples sorted by each feature, smallest value first. ranked: (N, F), these values.
+        labels: (N,) +1 or -1. weights: (N,), summing to 1.
     """
     signed = (weights * labels)[order]  # (N, F), from the smallest value up
     below = signed.cumsum(axis=0)  # faces minus others, of weight, up to each place
     # "above is face" is wrong about the faces below and the others above
     wrong = weights[labels < 0].sum() + below
-    ranked = np.take_along_axis(values, order, axis=0)
     wrong[:-1][ranked[:-1] == ranked[1:]] = 0.5  # equal values cannot be told apart
     best = np.abs(wrong - 0.5).argmax()
     row, feature = np.unravel_index(best, wrong.shape)
@@ -74,10 +73,11 @@ def adaboost(values: np.ndarray, is_face: np.ndarray, stumps: int) -> Stage:
     if abs(labels.sum()) == len(labels):
         raise ValueError(f"is_face must hold both true and false, got {int(is_face.sum())} true of {len(labels)}")
     order = values.argsort(axis=0, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=0)
     weights = np.where(labels > 0, 0.5 / (labels > 0).sum(), 0.5 / (labels < 0).sum())  # faces and others weigh the same
     found = []
     for _ in range(stumps):
-        feature, threshold, sign, error = best_stump(order, values, labels, weights)
+        feature, threshold, sign, error = best_stump(order, ranked, labels, weights)
         vote = 0.5 * np.log((1 - error) / max(error, 1e-6))
         found.append((feature, threshold, sign, vote))
         says = np.where(values[:, feature] > threshold, sign, -sign)

@@ -57,20 +57,21 @@ def hog_cell(gx: np.ndarray, gy: np.ndarray, orientations: int = 9) -> np.ndarra
     return np.bincount(bins.ravel(), magnitude.ravel(), minlength=orientations) / magnitude.size
 
 
-def hog_cells(image: np.ndarray, cell: int = 8, orientations: int = 9) -> np.ndarray:
+def hog_cells(image: np.ndarray, cell: int = 8, orientations: int = 9, margin: int = 0) -> np.ndarray:
     """The histograms of all cells of an image, or of N images at once.
 
     Args:
         image: (H, W) or (N, H, W) grey. What is left over at the right and at the bottom has no cell.
+        margin: that many pixels on each side are in no cell; they only lend their neighbours a true gradient.
 
     Returns:
-        (H // cell, W // cell, orientations) float64, or with N before it.
+        ((H - 2 * margin) // cell, (W - 2 * margin) // cell, orientations) float64, or with N before it.
     """
     image = np.asarray(image)
     many = image if image.ndim == 3 else image[None]
-    rows, columns = many.shape[1] // cell, many.shape[2] // cell
+    rows, columns = ((side - 2 * margin) // cell for side in many.shape[1:])
     magnitude, bins = directions(*gradient(many), orientations)
-    inside = np.s_[:, : rows * cell, : columns * cell]
+    inside = np.s_[:, margin : margin + rows * cell, margin : margin + columns * cell]
     y, x = np.arange(rows * cell) // cell, np.arange(columns * cell) // cell
     number = (np.arange(len(many))[:, None, None] * rows + y[:, None]) * columns + x  # which cell each pixel is in
     place = number * orientations + bins[inside]
@@ -92,23 +93,24 @@ def normalise_block(block: np.ndarray, eps: float = 1e-5, clip: float = 0.2) -> 
     return block / np.sqrt((block**2).sum() + eps**2)
 
 
-def hog(image: np.ndarray, cell: int = 8, block: int = 2, orientations: int = 9) -> np.ndarray:
+def hog(image: np.ndarray, cell: int = 8, block: int = 2, orientations: int = 9, margin: int = 0) -> np.ndarray:
     """The blocks of an image, each normalised by itself; blocks overlap, so that a cell is seen in several lights.
 
     Args:
         image: (H, W) grey, or (N, H, W).
         cell: pixels on a side. block: cells on a side.
+        margin: pixels on each side that are in no cell, as for `hog_cells`; scikit-image has none.
 
     Returns:
-        (rows, columns, block, block, orientations) float64 with rows = H // cell - block + 1; or with N before it.
+        (rows, columns, block, block, orientations) float64 with rows = (H - 2 * margin) // cell - block + 1; or with N before it.
 
     Raises:
         ValueError: if no block fits.
     """
-    image = np.asarray(image)
-    if image.ndim not in (2, 3) or min(image.shape[-2:]) < cell * block:
-        raise ValueError(f"image must be (H, W) or (N, H, W) of at least {cell * block} x {cell * block} pixels, got {image.shape}")
-    cells = hog_cells(image, cell, orientations)
+    image, least = np.asarray(image), cell * block + 2 * margin
+    if image.ndim not in (2, 3) or min(image.shape[-2:]) < least:
+        raise ValueError(f"image must be (H, W) or (N, H, W) of at least {least} x {least} pixels, got {image.shape}")
+    cells = hog_cells(image, cell, orientations, margin)
     blocks = sliding_window_view(cells, (block, block), axis=(-3, -2))  # (..., rows, columns, orientations, block, block)
     blocks = np.moveaxis(blocks, -3, -1)
     first = blocks / np.sqrt((blocks**2).sum(axis=(-3, -2, -1), keepdims=True) + 1e-5**2)
@@ -116,25 +118,28 @@ def hog(image: np.ndarray, cell: int = 8, block: int = 2, orientations: int = 9)
     return first / np.sqrt((first**2).sum(axis=(-3, -2, -1), keepdims=True) + 1e-5**2)
 
 
-def hog_of_windows(image: np.ndarray, window: int, cell: int = 8, block: int = 2, orientations: int = 9) -> np.ndarray:
+def hog_of_windows(image: np.ndarray, window: int, cell: int = 8, block: int = 2, orientations: int = 9, margin: int = 0) -> np.ndarray:
     """HOG once for a whole image, then cut into windows that start at every cell.
 
     Args:
-        image: (H, W) grey. window: side in pixels, a multiple of cell.
+        image: (H, W) grey. window: side in pixels. margin: as for `hog_cells`, of the image and of each window.
 
     Returns:
-        (rows, columns, D): what a linear classifier reads of the window whose left upper corner is pixel (column * cell, row * cell).
-        Equal to `hog` of each crop, but for the outermost pixels of the crop, whose gradient needs a neighbour outside.
+        (rows, columns, D): what a linear classifier reads of the window whose left upper corner is pixel (column * cell, row * cell), for
+        all windows that `coursekit.sliding.windows.windows` gives at a stride of ``cell``. With a margin equal to `hog` of each crop.
+        Without one the outermost pixels of a crop lack a neighbour that the image has: there, and only there, the two differ.
 
     Raises:
-        ValueError: if window is no multiple of cell.
+        ValueError: if no block fits into a window.
     """
-    if window % cell:
-        raise ValueError(f"window must be a multiple of cell ({cell}), got {window}")
-    blocks = hog(image, cell, block, orientations)  # (rows, columns, block, block, orientations)
-    side = window // cell - block + 1
-    if min(blocks.shape[:2]) < side:
+    inner = (window - 2 * margin) // cell  # cells on a side of a window
+    side = inner - block + 1
+    if side < 1:
+        raise ValueError(f"window must be at least {cell * block + 2 * margin} pixels, got {window}")
+    places = [max(0, (length - window) // cell + 1) for length in image.shape]
+    if not min(places):
         return np.zeros((0, 0, side * side * block * block * orientations))
+    blocks = hog(image, cell, block, orientations, margin)  # (rows, columns, block, block, orientations)
     cut = sliding_window_view(blocks, (side, side), axis=(0, 1))  # (rows, columns, block, block, orientations, side, side)
-    cut = np.moveaxis(cut, (-2, -1), (2, 3))
+    cut = np.moveaxis(cut, (-2, -1), (2, 3))[: places[0], : places[1]]
     return cut.reshape(*cut.shape[:2], -1)

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from coursekit.boxes import box_iou, fast_nms
-from coursekit.classic.hog import hog, hog_of_windows
+from coursekit.classic.hog import hog
 from coursekit.detections import Detections
 from coursekit.sliding.pyramid import pyramid, resize
-from coursekit.sliding.windows import windows
+from coursekit.sliding.windows import grid, windows
 
-CELL, BLOCK, WINDOW = 5, 2, 25  # pixels, cells, pixels: scikit-image's face patches are 25 x 25
+WINDOW = 25  # pixels: scikit-image's face patches are 25 x 25
+CELL, BLOCK, MARGIN = 3, 2, 2  # pixels, cells, pixels: 7 x 7 cells, 6 x 6 blocks, and a frame that only lends gradients
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Linear:
 
 
 def describe(patches) -> np.ndarray:
-    """(N, 25, 25) grey patches, tensor or array -> (N, 576) float64: 4 x 4 blocks of 2 x 2 cells of 9 directions."""
+    """(N, 25, 25) grey patches, tensor or array -> (N, 1296) float64: 6 x 6 blocks of 2 x 2 cells of 9 directions."""
     patches = np.asarray(patches)
-    blocks = hog(patches, CELL, BLOCK)
+    blocks = hog(patches, CELL, BLOCK, margin=MARGIN)
     return blocks.reshape(len(patches), np.prod(blocks.shape[1:]))
 
 
@@ -58,8 +59,29 @@ def train_svm(patches, is_face, penalty: float = 0.1) -> Linear:
     return Linear(machine.coef_[0], float(machine.intercept_[0]))
 
 
+def score_map(image: np.ndarray, model: Linear) -> np.ndarray:
+    """The score of every window of one picture: HOG once, then a convolution of its blocks with the machine's weights.
+
+    Args:
+        image: (H, W) grey.
+
+    Returns:
+        (rows, columns), one for each of `coursekit.sliding.windows.windows(image.shape, WINDOW, CELL)`; equal to ``model(describe(crop))``.
+    """
+    rows, columns = grid(image.shape, WINDOW, CELL)
+    scores = np.full((rows, columns), model.bias)
+    if not scores.size:
+        return scores
+    blocks = hog(image, CELL, BLOCK, margin=MARGIN)  # (H', W', 2, 2, 9)
+    side = (WINDOW - 2 * MARGIN) // CELL - BLOCK + 1  # blocks on a side of a window
+    kernel = model.weight.reshape(side, side, *blocks.shape[2:])
+    for i, j in np.ndindex(side, side):
+        scores += np.tensordot(blocks[i : i + rows, j : j + columns], kernel[i, j], axes=3)
+    return scores
+
+
 def scan(image: Tensor, model: Linear, scales: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """The score of every window at every scale; HOG is computed once for each scale, not once for each window.
+    """The score of every window at every scale.
 
     Args:
         image: (1, H, W) uint8 grey.
@@ -75,9 +97,8 @@ def scan(image: Tensor, model: Linear, scales: Sequence[float]) -> tuple[Tensor,
         raise ValueError(f"image must have shape (1, H, W), got {tuple(image.shape)}")
     boxes, scores = [torch.zeros(0, 4)], [torch.zeros(0)]
     for level in pyramid(image, scales, WINDOW):
-        features = hog_of_windows(level.image[0].numpy(), WINDOW, CELL, BLOCK)  # (rows, columns, D)
-        boxes.append(level.undo(windows(level.size_hw, WINDOW, CELL)))  # row by row, as the features
-        scores.append(torch.from_numpy(model(features)).flatten().float())
+        boxes.append(level.undo(windows(level.size_hw, WINDOW, CELL)))  # row by row, as the map
+        scores.append(torch.from_numpy(score_map(level.image[0].numpy(), model)).flatten().float())
     return torch.cat(boxes), torch.cat(scores)
 
 

@@ -18,6 +18,12 @@ PHOTOS = {  # name -> package, file
     "rocket": ("skimage", "rocket.jpg"),
     "china": ("sklearn", "china.jpg"),
     "flower": ("sklearn", "flower.jpg"),
+    "brick": ("skimage", "brick.png"),
+    "grass": ("skimage", "grass.png"),
+    "gravel": ("skimage", "gravel.png"),
+    "page": ("skimage", "page.png"),
+    "clock": ("skimage", "clock_motion.png"),
+    "coins": ("skimage", "coins.png"),
 }
 # drawn by hand: from the forehead to the chin, as the patches of labelled_images("faces") are cut
 FACES = {"astronaut": [[167.0, 62.0, 279.0, 174.0]]}

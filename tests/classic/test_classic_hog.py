@@ -146,7 +146,18 @@ def test_windows_of_one_map_are_the_crops_but_for_their_outermost_pixels():
     assert np.abs(features[2, 1] - hog(IMAGE[10:35, 5:30], 5).ravel()).max() > 1e-3
 
 
+@pytest.mark.parametrize(("window", "cell", "margin"), [(25, 4, 2), (25, 5, 1), (20, 4, 1), (26, 8, 1)])
+def test_with_a_margin_the_windows_of_one_map_equal_the_crops(window, cell, margin):
+    from coursekit.sliding.windows import grid, windows
+
+    features = hog_of_windows(IMAGE, window, cell, margin=margin)
+    assert features.shape[:2] == grid(IMAGE.shape, window, cell)
+    for row, (x, y, *_) in zip(features.reshape(-1, features.shape[2]), windows(IMAGE.shape, window, cell).tolist(), strict=True):
+        np.testing.assert_allclose(row, hog(IMAGE[y : y + window, x : x + window], cell, margin=margin).ravel(), atol=1e-12)
+
+
 def test_an_image_smaller_than_the_window_has_no_windows():
     assert hog_of_windows(np.zeros((20, 40)), 25, 5).shape == (0, 0, 576)
-    with pytest.raises(ValueError, match=r"window must be a multiple of cell \(5\), got 24"):
-        hog_of_windows(IMAGE, 24, 5)
+    assert hog_of_windows(np.zeros((3, 3)), 25, 4, margin=2).shape == (0, 0, 576)
+    with pytest.raises(ValueError, match="window must be at least 20 pixels, got 19"):
+        hog_of_windows(IMAGE, 19, 8, margin=2)

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from coursekit.boxes import box_iou
-from coursekit.classic.hog_svm import WINDOW, Linear, cut_out, describe, detect, hard_negatives, scan, train_svm
+from coursekit.classic.hog_svm import CELL, WINDOW, Linear, cut_out, describe, detect, hard_negatives, scan, score_map, train_svm
 from coursekit.classic.photos import FACES, PHOTOS, faces_in, grey, photograph
 from coursekit.data.labelled import labelled_images
+from coursekit.sliding.windows import crops, grid, windows
 
 
 @pytest.fixture(scope="module")
@@ -20,23 +21,31 @@ def test_held_out_faces_are_told_apart(model):
     for split in ("val", "test"):
         held = labelled_images("faces", split)
         assert ((model(describe(held.images[:, 0])) > 0) == held.labels.numpy()).mean() >= 0.9
-    assert describe(np.zeros((0, WINDOW, WINDOW))).shape == (0, 576)
+    assert describe(np.zeros((0, WINDOW, WINDOW))).shape == (0, 1296)
+
+
+def test_the_map_holds_the_score_of_every_crop(model):
+    picture = torch.randint(0, 256, (1, 41, 53), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    boxes = windows((41, 53), WINDOW, CELL)
+    crops_ = torch.cat(list(crops(picture, boxes)))[:, 0]
+    scores = score_map(picture[0].numpy(), model)
+    assert scores.shape == grid((41, 53), WINDOW, CELL) == (6, 10)
+    np.testing.assert_allclose(scores.ravel(), model(describe(crops_)), atol=1e-10)
+    assert score_map(np.zeros((24, 90)), model).shape == (0, 0)
 
 
 def test_scan_scores_each_window_by_what_is_in_it():
     picture = torch.zeros(1, 60, 80, dtype=torch.uint8)
-    picture[:, 20:45, 30:55] = torch.randint(0, 256, (25, 25), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    weight = describe(picture[:, 20:45, 30:55])[0]
-    boxes, scores = scan(picture, Linear(weight, 0.0), [1.0])
-    assert len(boxes) == 8 * 12
-    assert boxes[scores.argmax()].tolist() == [30, 20, 55, 45]
+    picture[:, 21:46, 30:55] = torch.randint(0, 256, (25, 25), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    boxes, scores = scan(picture, Linear(describe(picture[:, 21:46, 30:55])[0], 0.0), [1.0])
+    assert boxes[scores.argmax()].tolist() == [30, 21, 55, 46]
 
 
 def test_scan_gives_boxes_in_pixels_of_the_picture(model):
     boxes, scores = scan(torch.zeros(1, 100, 150, dtype=torch.uint8), model, [1.0, 0.5, 0.2])
-    assert len(boxes) == len(scores) == 16 * 26 + 6 * 11
+    assert len(boxes) == len(scores) == 26 * 42 + 9 * 17  # at the third scale no window fits
     assert boxes[0].tolist() == [0, 0, 25, 25]
-    assert boxes[16 * 26].tolist() == [0, 0, 50, 50]
+    assert boxes[26 * 42].tolist() == [0, 0, 50, 50]
     assert boxes.max() <= 150
     assert scan(torch.zeros(1, 9, 9, dtype=torch.uint8), model, [1.0])[0].shape == (0, 4)
 

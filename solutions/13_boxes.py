@@ -3,7 +3,8 @@
 #
 # A classifier answers *what*. A detector must also answer *where*, and its answer is four numbers. From here to notebook 20 everything
 # is made of them: training compares boxes, a detector's output is thinned out by comparing boxes, and its grade comes from comparing boxes.
-# This notebook builds that toolbox. It is small, every line of it is yours, and every later notebook runs on it.
+# This notebook builds that toolbox. It is small, every line of it is yours, and every later notebook runs on it: the sliding window (14), the
+# methods before networks (15), the grid (16), one stage and two (17, 18), YOLO (19), and the exact score of all of them (20).
 #
 # | you will learn | you will build |
 # |---|---|
@@ -34,7 +35,7 @@ from coursekit.data.signs import SignScenes
 from coursekit.metrics.simple import simple_ap_by_class
 from coursekit.plots import boxes as pictures
 from coursekit.plots.images import show_boxes
-from coursekit.plots.suppression import show_before_after, show_matches, show_precision, show_rounds
+from coursekit.plots.suppression import drag_suppression, show_before_after, show_matches, show_precision, show_rounds
 from coursekit.plots.two_boxes import two_boxes
 from coursekit.pretend import pretend_detections
 
@@ -151,6 +152,26 @@ print("largest difference after going there and back:", (there_and_back - all_bo
 
 # %% [markdown]
 # Stuck? `hint("13.box_convert")` helps a little, and a little more each time. `solution("13.box_convert")` shows ours.
+#
+# Now that you have written it, know the library's way. torchvision can keep the format *beside the numbers*, in a tensor of a class of its own, so that a transform
+# (변환) knows what it holds:
+
+# %%
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import functional as transforms
+
+labelled = tv_tensors.BoundingBoxes(as_xywh, format="XYWH", canvas_size=tuple(scene.shape[1:]))
+corners = transforms.convert_bounding_box_format(labelled, new_format="XYXY")
+print(labelled.format, labelled[0].tolist(), "->", corners.format, corners[0].tolist())
+print(
+    "the truth, as we loaded it:",
+    torch.allclose(corners.as_subclass(Tensor), truth),
+    "· but labelled + 0 is a plain",
+    type(labelled + 0).__name__,
+)
+
+# %% [markdown]
+# The last word is a trap: any arithmetic turns it back into a plain tensor, and the label is gone. A class is a help, not a substitute for looking.
 #
 # ## 2. How much do two boxes agree?
 #
@@ -454,6 +475,15 @@ show_rounds(six, six_scores, iou_threshold=0.5)
 # %% [markdown]
 # Check one by hand: #0 and #2 share 8 · 6 = 48 and cover 64 + 64 - 48 = 80, so IoU = 0.6 and #2 goes. #5 overlaps two of the kept boxes, but only by
 # a corner: it stays.
+#
+# Two thresholds, two brooms. Drag both: which IoU threshold leaves one box on each object, and from which confidence on does #5 fall?
+
+# %%
+drag_suppression(six, six_scores, iou_threshold=0.5)
+
+# %% [markdown]
+# From 0.05 to 0.55 the answer is the same three boxes: nothing here overlaps by more than a sliver and less than 0.6. At 0 even #5 falls, for one shared pixel
+# of 127; at 0.9 nobody does. The confidence threshold cannot do the other's work: #1 is a duplicate, and its score is 0.80.
 #
 # Now the question that separates those who have understood it. Three boxes stand like stairs, each a little lower than the last. Neighbours overlap by 0.6, the
 # first and the third only by 0.33. The threshold is 0.5.
@@ -911,8 +941,23 @@ band("mAP after tidy_up", mean_ap(tidied), at_least=mean_ap(clean) - 1e-6)
 #
 # ### Where to read more
 #
+# - Everingham and others: *The Pascal VOC Challenge* (2010), for IoU 0.5 as a rule and where it comes from
 # - [torchvision.ops](https://docs.pytorch.org/vision/stable/ops.html): the same functions under the same names
 # - [Rezatofighi and others: Generalized Intersection over Union](https://giou.stanford.edu/), with pictures of cases where IoU is blind
 # - `coursekit/boxes.py`: the functions of this notebook as the course uses them; `coursekit/metrics/simple.py`: the first AP, which 20 makes exact
+#
+# ### What follows
+#
+# | notebook | what finds the boxes | what of today it leans on |
+# |---|---|---|
+# | 14 sliding_window | a classifier, looked at through every window | threshold and NMS on thousands of windows; `simple_ap` |
+# | 15 classic | hand-made features, before networks | IoU of proposals with the truth |
+# | 16 grid_detector | one pass, a cell for each place | formats: a box as seen from its cell |
+# | 17 one_stage | boxes to start from (anchors), at every place and size | IoU decides which anchor learns which object |
+# | 18 two_stage | proposals first, then a second look | NMS between the two stages |
+# | 19 yolo | one look, no anchors | GIoU's successors as a loss; soft-NMS |
+# | 20 map | nothing: it measures all of them | matching and AP, exactly |
+#
+# Then 21 bug_clinic hands you twelve detectors that are broken in the ways you met today, and 22 segmentation goes from boxes to pixels.
 #
 # **Next**: 14 turns a classifier into a detector, and these tools decide what it found.

@@ -31,3 +31,14 @@ def test_seeds_and_maps_are_gathered_by_variant(pack):
     others = [row("a", 0.9, [9] * 4, [9] * 4, on="bccd"), row("a", 0.9, [9] * 4, [9] * 4, decay=0.8)]
     gathered = pack.of_ablations([*rows, *others], "scenes", ("a", "c"), 0.9)
     assert gathered == {"epochs": 3, "AP": {"a": [0.5, 0.7]}, "answers": {"a": [2, 4, 3, 2]}}
+
+
+def test_rows_within_minutes_keep_what_the_picture_needs(pack):
+    numbers = {"AP": 0.5, "AP50": 0.6, "AP interval": [0.4, 0.6], "AP50 interval": [0.5, 0.7], "seconds": 9.0, "epochs": 2, "parameters": 7}
+    row = {"minutes": 2.0, "seed": 0, **numbers}
+    content = {"rows": [{"who": "theirs", "ultralytics": "8.4", **row}, {"who": "ours", "threads": 2, **row}], "imgsz": 320}
+    gathered = pack.of_minutes(content | {"machine": {"cores": 2}})
+    assert [r["who"] for r in gathered["rows"]] == ["ours", "theirs"]
+    assert gathered["rows"][0] == {"who": "ours", **row}
+    assert (gathered["imgsz"], gathered["ultralytics"], gathered["cores"]) == (320, "8.4", 2)
+    assert pack.of_minutes({"rows": [], "imgsz": 320, "machine": {"cores": 2}})["rows"] == []

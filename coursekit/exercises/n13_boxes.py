@@ -134,5 +134,11 @@ box_convert = Exercise(
         "On the way out: width is c - a, the centre is (a + c) / 2. `torch.stack((a, b, c, d), dim=1)` puts the columns together again.",
     ],
     points=2,
-    twins=("torchvision.ops.box_convert",),
+    twins=(
+        "torchvision.ops.box_convert",
+        *(f"torchvision.ops._box_convert._box_{way}" for way in ("xywh_to_xyxy", "xyxy_to_xywh", "cxcywh_to_xyxy", "xyxy_to_cxcywh")),
+        "torchvision.transforms.v2.functional.convert_bounding_box_format",
+        "torchvision.transforms.v2.functional._meta._convert_bounding_box_format",
+        "torchvision.transforms.v2.ConvertBoundingBoxFormat",
+    ),
 )

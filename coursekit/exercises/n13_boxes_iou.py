@@ -170,7 +170,20 @@ box_iou = Exercise(
         "`(bottom_right - top_left).clamp(min=0).prod(dim=2)` is the shared area. Union: area1[:, None] + area2[None, :] - shared.",
     ],
     points=3,
-    twins=("torchvision.ops.box_iou", "torchvision.ops.complete_box_iou"),
+    twins=(
+        "torchvision.ops.box_iou",
+        "torchvision.ops.complete_box_iou",
+        "torchvision.ops.boxes._box_inter_union",
+        "torchvision.ops.boxes._box_diou_iou",
+        "torchvision.ops._utils._loss_inter_union",
+        "torchvision.ops.diou_loss._diou_iou_loss",
+        blocks._intersection_and_union,
+        "coursekit.metrics.steps.iou_of_boxes",
+        "coursekit.metrics.simple._iou",
+        "coursekit.metrics.pairs.paired_iou",
+        "coursekit.metrics.coco.iou_matrix",
+        "coursekit.plots.two_boxes.overlap",
+    ),
     picture=overlap_picture,
 )
 
@@ -289,6 +302,6 @@ giou = Exercise(
         "GIoU = shared / union - (hull - union) / hull, and 0 for a division of 0 by 0.",
     ],
     points=2,
-    twins=("torchvision.ops.generalized_box_iou", "torchvision.ops.generalized_box_iou_loss"),
+    twins=("torchvision.ops.generalized_box_iou", "torchvision.ops.generalized_box_iou_loss", "coursekit.plots.two_boxes.overlap"),
     picture=overlap_picture,
 )

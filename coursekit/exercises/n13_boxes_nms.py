@@ -178,7 +178,18 @@ nms = Exercise(
         ),
     ],
     points=4,
-    twins=("torchvision.ops.nms", "torchvision.ops.batched_nms", blocks.fast_nms, blocks.batched_nms, blocks.fast_batched_nms),
+    twins=(
+        "torchvision.ops.nms",
+        "torchvision.ops.batched_nms",
+        "torchvision.ops.boxes._batched_nms_vanilla",
+        "torchvision.ops.boxes._batched_nms_coordinate_trick",
+        "cv2.dnn.NMSBoxes",
+        blocks.fast_nms,
+        blocks.batched_nms,
+        blocks.fast_batched_nms,
+        blocks._class_by_class,
+        "coursekit.plots.suppression.rounds_of_nms",
+    ),
     picture=nms_picture,
 )
 
@@ -329,7 +340,15 @@ batched_nms = Exercise(
         "Collect what stays, put it in order of index, then sort by score: `kept[scores[kept].argsort(descending=True, stable=True)]`.",
     ],
     points=3,
-    twins=("torchvision.ops.batched_nms", blocks.fast_batched_nms),
+    twins=(
+        "torchvision.ops.batched_nms",
+        "torchvision.ops.boxes._batched_nms_vanilla",
+        "torchvision.ops.boxes._batched_nms_coordinate_trick",
+        "cv2.dnn.NMSBoxesBatched",
+        blocks.fast_batched_nms,
+        blocks._class_by_class,
+        "coursekit.yolo.decode.choose",
+    ),
     picture=batched_picture,
     equivalent={
         "return kept[scores[kept].argsort(descending=True, stable=False)]": "on a CPU torch sorts stably whether it is asked to or not",

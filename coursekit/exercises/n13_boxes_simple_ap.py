@@ -196,6 +196,13 @@ simple_ap = Exercise(
         ),
     ],
     points=4,
+    twins=(
+        "coursekit.metrics.match_table.match_table",
+        "coursekit.metrics.steps.match_detections",
+        "coursekit.metrics.coco.match_image",
+        "coursekit.metrics.voc.voc_evaluate",
+        "coursekit.metrics.detection.evaluate_inputs",
+    ),
     equivalent={
         "overlap = torch.where(free[image], overlap, -2.0)": "any number below 0 is out of reach",
         "overlap = torch.where(free[image], overlap, -0.5)": "any number below 0 is out of reach",

@@ -122,4 +122,5 @@ tidy_up_exercise = Exercise(
         "The order must be: scores and labels, mask, *convert*, NMS, pick.",
     ],
     points=2,
+    twins=("coursekit.yolo.decode.choose",),
 )

@@ -191,7 +191,12 @@ decode_exercise = Exercise(
     reference=decode_sides,
     cases=decode_cases,
     compare=Close(rtol=1e-5, atol=1e-4),
-    twins=(cell_centres, sides_to_boxes),
+    twins=(
+        cell_centres,
+        sides_to_boxes,
+        "coursekit.yolo.decode.decode",
+        "torchvision.models.detection._utils.BoxLinearCoder",
+    ),
     misconceptions=[
         Misconception(
             "stride-forgotten",

@@ -90,6 +90,8 @@ ciou_exercise = Exercise(
         "torchvision.ops.complete_box_iou_loss",
         "torchvision.ops.distance_box_iou",
         "torchvision.ops.distance_box_iou_loss",
+        "torchvision.ops.diou_loss._diou_iou_loss",
+        "torchvision.ops.boxes._box_diou_iou",
         "coursekit.boxes.complete_box_iou",
         "coursekit.boxes.distance_box_iou",
     ),
@@ -216,6 +218,7 @@ soft_nms_exercise = Exercise(
     reference=soft_nms,
     cases=soft_nms_cases,
     compare=Close(rtol=1e-5, atol=1e-6),
+    twins=("cv2.dnn.softNMSBoxes", "coursekit.yolo.decode.choose"),
     allowed=("coursekit.boxes.box_iou",),
     misconceptions=[
         Misconception(

@@ -121,7 +121,7 @@ assign_exercise = Exercise(
     reference=assign_owners,
     cases=assign_cases,
     compare=Exact(),
-    twins=(assign,),
+    twins=(assign, "coursekit.yolo.loss.detection_loss"),
     allowed=(complete_iou, centres_inside),
     misconceptions=[
         Misconception(

@@ -93,6 +93,13 @@ match_detections = Exercise(
     cases=match_cases,
     compare=Exact(),
     points=3,
+    twins=(
+        "coursekit.metrics.coco.match_image",
+        "coursekit.metrics.coco_fast.match_all",
+        "coursekit.metrics.match_table.match_table",
+        "coursekit.metrics.protocols.match",
+        "pycocotools.cocoeval.COCOeval",
+    ),
     misconceptions=[
         Misconception(
             "reuse",
@@ -247,6 +254,14 @@ pr_curve = Exercise(
     cases=curve_cases,
     compare=Close(rtol=1e-9, atol=1e-12),
     points=2,
+    twins=(
+        "sklearn.metrics.precision_recall_curve",
+        "sklearn.metrics.roc_curve",
+        "coursekit.metrics.ranking.pr_curve",
+        "coursekit.metrics.ranking.roc_curve",
+        "coursekit.metrics.ranking._counts",
+        "coursekit.metrics.match_table.match_table",
+    ),
     misconceptions=[
         Misconception(
             "over-the-found",

@@ -72,6 +72,12 @@ ap_at_points = Exercise(
     cases=points_cases,
     compare=Close(rtol=1e-9, atol=1e-12),
     points=2,
+    twins=(
+        "coursekit.metrics.voc.average_precision",
+        "coursekit.metrics.coco.interpolated_precision",
+        "coursekit.metrics.coco_sums.precision_at_recall",
+        "coursekit.metrics.protocols.step_points",
+    ),
     misconceptions=[
         Misconception(
             "no-envelope",
@@ -161,6 +167,12 @@ ap_area = Exercise(
     cases=area_cases,
     compare=Close(rtol=1e-9, atol=1e-12),
     points=2,
+    twins=(
+        steps.envelope,  # the exercise asks for it
+        "coursekit.metrics.voc.average_precision",
+        "sklearn.metrics.average_precision_score",
+        "coursekit.metrics.ranking.average_precision",
+    ),
     misconceptions=[
         Misconception(
             "no-envelope",

@@ -110,6 +110,13 @@ coco_map = Exercise(
     cases=map_cases,
     compare=Close(rtol=1e-7, atol=1e-9),
     points=4,
+    twins=(
+        "coursekit.metrics.detection.evaluate_inputs",
+        "coursekit.metrics.coco.evaluate",
+        "coursekit.metrics.coco_fast.match_all",
+        "coursekit.metrics.protocols.mean_ap",
+        "pycocotools.cocoeval.COCOeval",
+    ),
     allowed=[steps.class_ap],
     equivalent={"thresholds = np.linspace(0.95, 0.5, 10)": "the same ten thresholds; a mean does not care about their order"},
     misconceptions=[
@@ -237,6 +244,7 @@ error_type = Exercise(
     cases=error_cases,
     compare=Exact(),
     points=2,
+    twins=("coursekit.metrics.errors._type_of", "coursekit.metrics.errors.analyse_errors"),
     misconceptions=[
         Misconception(
             "class-ignored",

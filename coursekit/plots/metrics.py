@@ -1,6 +1,7 @@
 """Pictures of how good a detector is and why not better. Used in notebook 20_map and by the command line."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -115,6 +116,35 @@ def show_curve(recall, precision, title: str = "Precision by recall", points=Non
     ax.set_title(title)
     last = f"ends at recall {recall[-1]:.2f}, precision {precision[-1]:.2f}" if len(recall) else "nothing was predicted"
     return set_alt(figure, f"{title}: a curve of {len(recall)} predictions; it {last}.")
+
+
+def show_ladder(steps: Sequence[tuple[str, float]], title: str) -> Figure:
+    """From one number to another, a change at a time: where each step begins and ends, with what it adds.
+
+    Args:
+        steps: (what was changed, the number from there on), the first with nothing changed.
+
+    Raises:
+        ValueError: if there is no step.
+    """
+    if not steps:
+        raise ValueError("steps must hold at least the start, got none")
+    values = [value for _, value in steps]
+    moved = [after - before for before, after in pairwise(values)]
+    figure, ax = plt.subplots(figsize=(7.6, 0.9 + 0.42 * len(steps)), layout="constrained")
+    reach = max(max(values) - min(values), 1e-3)
+    for place, (before, change) in enumerate(zip(values, moved, strict=False), start=1):
+        ax.barh(place, change, left=before, color=RIGHT if change >= 0 else WRONG, hatch="//" if change >= 0 else "..", edgecolor="white")
+        ax.plot([before, before], [place - 1, place], color="grey", linewidth=0.8)
+        ax.text(max(before, before + change) + 0.02 * reach, place, f"{100 * change:+.2f}", va="center", fontsize=9)
+    ax.plot([values[0], values[-1]], [0, len(steps) - 1], "D", color=INK)
+    ax.text(values[0] + 0.02 * reach, 0, f"{values[0]:.4f}", va="center", fontsize=9)
+    ax.set_yticks(range(len(steps)), [name for name, _ in steps])
+    ax.invert_yaxis()
+    ax.set(xlabel="AP (changes in points of AP x 100)", title=f"{title}: {values[0]:.4f} to {values[-1]:.4f}")
+    ax.set_xlim(min(values) - 0.1 * reach, max(values) + 0.25 * reach)
+    words = "; ".join(f"{name} {100 * change:+.2f} points" for (name, _), change in zip(steps[1:], moved, strict=True))
+    return set_alt(figure, f"{title}: from {values[0]:.4f} to {values[-1]:.4f}. {words or 'Nothing was changed'}.")
 
 
 def show_pr_curves(curve: PRCurve, title: str = "Precision by recall, IoU 0.5") -> Figure:

@@ -11,6 +11,7 @@ from torch import Tensor
 from coursekit.boxes import box_iou
 from coursekit.plots.boxes import BLUE, GREEN, GREY, ORANGE, draw_box, frame, inches_high
 from coursekit.plots.images import set_alt, show_boxes
+from coursekit.plots.live import Live, png
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,104 @@ def show_rounds(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Figure:
         draw_box(ax, boxes[now.best], f"#{now.best}", BLUE, "-", 3.5)
         words.append(f"round {number} keeps #{now.best} and drops {dropped}")
     return set_alt(figure, f"Non-maximum suppression at IoU {iou_threshold:g}: {'; '.join(words)}.")
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """What two thresholds make of some boxes, as indices.
+
+    Args:
+        kept: best first.
+        dropped: (index, by whom, IoU of the two) of each box that NMS dropped, in the order in which they fell.
+        unsure: those below the confidence threshold, which NMS never saw.
+    """
+
+    kept: tuple[int, ...]
+    dropped: tuple[tuple[int, int, float], ...]
+    unsure: tuple[int, ...]
+
+    def __str__(self):
+        fell = ", ".join(f"#{index} to #{by} (IoU {iou:.2f})" for index, by, iou in self.dropped) or "none"
+        unsure = ", ".join(f"#{index}" for index in self.unsure) or "none"
+        return f"{len(self.kept)} stay: {', '.join(f'#{i}' for i in self.kept) or 'none'}; dropped: {fell}; too unsure: {unsure}"
+
+
+def suppress(boxes: Tensor, scores: Tensor, iou_threshold: float, confidence: float = 0.0) -> Suppressed:
+    """Confidence threshold, then greedy NMS.
+
+    Args:
+        boxes, scores, iou_threshold: as for `coursekit.boxes.nms`, of one class.
+        confidence: a score of at least this stays in the game.
+
+    Raises:
+        ValueError: if a threshold is not in [0, 1].
+    """
+    for name, value in (("iou_threshold", iou_threshold), ("confidence", confidence)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must be in [0, 1], got {value}")
+    sure = torch.where(scores >= confidence)[0]
+    rounds = rounds_of_nms(boxes[sure], scores[sure], iou_threshold)
+    overlap, place = box_iou(boxes, boxes), sure.tolist()
+    dropped = [(place[i], place[r.best], float(overlap[place[i], place[r.best]])) for r in rounds for i in r.dropped_now]
+    unsure = torch.where(scores < confidence)[0].tolist()
+    return Suppressed(tuple(place[r.best] for r in rounds), tuple(dropped), tuple(unsure))
+
+
+def draw_suppressed(ax, boxes: Tensor, scores: Tensor, iou_threshold: float, confidence: float) -> Suppressed:
+    """Those that stay solid, dropped ones dotted with a cross, unsure ones thin and without a name."""
+    state = suppress(boxes, scores, iou_threshold, confidence)
+    frame(ax, boxes, f"IoU {iou_threshold:.2f}, confidence {confidence:.2f}\n{len(state.kept)} of {len(boxes)} stay")
+    for index in state.unsure:
+        draw_box(ax, boxes[index], "", GREY, ":", 0.8)
+    for index, _, _ in state.dropped:
+        draw_box(ax, boxes[index], f"× #{index}", ORANGE, ":", 1.5)
+    for index in reversed(state.kept):
+        draw_box(ax, boxes[index], f"#{index} {scores[index]:.2f}", BLUE, "-", 2.2)
+    return state
+
+
+def suppression_picture(boxes: Tensor, scores: Tensor, thresholds: Sequence[tuple[float, float]]) -> Figure:
+    """The same boxes under several pairs (IoU threshold, confidence), side by side."""
+    figure, axes = plt.subplots(
+        1, len(thresholds), figsize=(3.9 * len(thresholds), 0.4 + inches_high(boxes, 3.9)), layout="constrained", squeeze=False
+    )
+    states = [draw_suppressed(ax, boxes, scores, *pair) for ax, pair in zip(axes[0], thresholds, strict=True)]
+    figure.suptitle("Two thresholds: solid stays, dotted with × was dropped, thin is too unsure", fontsize=10)
+    words = ". ".join(f"IoU {iou:.2f}, confidence {c:.2f}: {state}" for (iou, c), state in zip(thresholds, states, strict=True))
+    return set_alt(figure, f"{len(boxes)} boxes under {len(thresholds)} pairs of thresholds. {words}.")
+
+
+def drag_suppression(boxes: Tensor, scores: Tensor, iou_threshold: float = 0.5, confidence: float = 0.0) -> Live:
+    """Two sliders, for the IoU threshold of NMS and for the confidence, above the picture; three pairs side by side where nothing moves.
+
+    Args: as for `suppress`; where the sliders stand first.
+    """
+
+    def render(iou: float, sure: float) -> tuple[bytes, str]:
+        figure, ax = plt.subplots(figsize=(5.2, 0.5 + inches_high(boxes, 5.2)), layout="constrained")
+        state = draw_suppressed(ax, boxes, scores, iou, sure)
+        return png(figure), str(state)
+
+    def make_widget():
+        import ipywidgets
+
+        iou, sure = (
+            ipywidgets.FloatSlider(value, min=0, max=1, step=0.05, description=name, layout={"width": "420px"})
+            for name, value in (("IoU", iou_threshold), ("confidence", confidence))
+        )
+        picture, words = render(iou_threshold, confidence)
+        shown, line = ipywidgets.Image(value=picture, format="png"), ipywidgets.HTML(words)
+
+        def moved(_):
+            shown.value, line.value = render(round(iou.value, 2), round(sure.value, 2))
+
+        for slider in (iou, sure):
+            slider.observe(moved, names="value")
+        return ipywidgets.VBox([iou, sure, line, shown], layout={"align_items": "flex-start"})
+
+    pairs = [(0.1, confidence), (iou_threshold, confidence), (0.9, confidence)]
+    words = f"IoU threshold {iou_threshold:.2f}, confidence {confidence:.2f}: {suppress(boxes, scores, iou_threshold, confidence)}"
+    return Live(make_widget, suppression_picture(boxes, scores, pairs), words)
 
 
 def show_before_after(image: Tensor, panels: dict[str, tuple], classes: Sequence[str], suptitle: str) -> Figure:

@@ -1,7 +1,7 @@
 """Pictures of what a one-shot detector says and learns. Used in notebook 19_yolo."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -95,3 +95,56 @@ def show_table(rows: Mapping[str, list[float]], title: str, ylabel: str) -> Figu
     ax.set(title=title, ylabel=ylabel, ylim=(0, 1))
     means = ", ".join(f"{name} {np.mean(values):.3f}" for name, values in rows.items())
     return set_alt(figure, f"{title}. Mean {ylabel}: {means}. One dot for each seed.")
+
+
+def show_minutes(rows: Sequence[Mapping], title: str, what: str = "AP") -> Figure:
+    """AP against the minutes of training, a line for each who; the bar is the interval over test pictures, a small dot a further seed.
+
+    Args:
+        rows: one mapping each, with ``who``, ``minutes``, ``seed``, ``what`` and ``f"{what} interval"`` (low, high).
+
+    Raises:
+        ValueError: if there are none.
+    """
+    if not rows:
+        raise ValueError("rows must hold at least one measurement, got none")
+    figure, ax = plt.subplots(figsize=(7.6, 4), layout="constrained")
+    words = []
+    for number, who in enumerate(dict.fromkeys(row["who"] for row in rows)):
+        mine = sorted((row for row in rows if row["who"] == who), key=lambda row: (row["minutes"], row["seed"]))
+        first = [row for row in mine if row["seed"] == min(other["seed"] for other in mine if other["minutes"] == row["minutes"])]
+        shift = 1 + 0.02 * (number - 1.5)  # beside each other, so that bars of the same minute can be told apart
+        minutes, values = [row["minutes"] * shift for row in first], [row[what] for row in first]
+        low, high = (np.array([abs(row[f"{what} interval"][end] - row[what]) for row in first]) for end in (0, 1))
+        look = {"linestyle": LINES[number % len(LINES)], "marker": MARKS[number % len(MARKS)], "color": f"C{number}"}
+        ax.errorbar(minutes, values, yerr=[low, high], capsize=4, markersize=7, label=who, **look)
+        others = [row for row in mine if row not in first]
+        ax.plot([row["minutes"] * shift for row in others], [row[what] for row in others], ".", color=look["color"], markersize=5)
+        words.append(f"{who} " + ", ".join(f"{row[what]:.3f} after {row['minutes']:g}" for row in first))
+    ticks = sorted({row["minutes"] for row in rows})
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set(title=title, xlabel="minutes of training (logarithmic)", ylabel=what, ylim=(0, 1))
+    ax.legend(fontsize=8, loc="lower right")
+    return set_alt(figure, f"{title}. {what} by minutes: {'; '.join(words)}.")
+
+
+def show_two_runs(left: np.ndarray, right: np.ndarray, classes: Sequence[str], titles: tuple[str, str]) -> Figure:
+    """Two confusion matrices beside each other: rows are predicted, columns true, the last of each is background."""
+    names = [*classes, "background"]
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    for ax, matrix, title in zip(axes, (left, right), titles, strict=True):
+        share = matrix / np.maximum(matrix.sum(axis=0), 1)
+        ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(matrix):
+            if count:
+                ax.text(
+                    column, row, str(count), ha="center", va="center", fontsize=8, color="white" if share[row, column] > 0.5 else "black"
+                )
+        ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
+        ax.set_yticks(range(len(names)), names, fontsize=8)
+        ax.set(xlabel="true", ylabel="predicted", title=title)
+    counts = [int(matrix.diagonal()[:-1].sum()) for matrix in (left, right)]
+    total = int(left[:, :-1].sum())
+    return set_alt(figure, f"{titles[0]}: {counts[0]} of {total} objects under their right name. {titles[1]}: {counts[1]} of {total}.")

@@ -94,3 +94,23 @@ def test_boxes_without_pixels():
     figure = pictures.show_truth_and_found(IMAGES)
     assert "a: 2 true and 3 predicted" in get_alt(figure)
     assert len(figure.axes[0].patches) == 5
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ([("start", 0.5)], "from 0.5000 to 0.5000. Nothing was changed"),
+        ([("start", 0.5), ("plus_one", 0.55), ("limit", 0.55), ("area", 0.52)], "+5.00 points; limit +0.00 points; area -3.00 points"),
+    ],
+    ids=["nothing", "up, nowhere, down"],
+)
+def test_a_ladder_says_what_each_step_adds(steps, words):
+    figure = pictures.show_ladder(steps, "Ladder")
+    assert words in get_alt(figure)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [name for name, _ in steps]
+    assert figure.axes[0].get_xlabel()
+
+
+def test_a_ladder_without_a_start_is_refused():
+    with pytest.raises(ValueError, match="steps must hold at least the start"):
+        pictures.show_ladder([], "Ladder")

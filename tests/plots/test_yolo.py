@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -53,3 +54,32 @@ def test_long_names_of_a_table_are_broken_so_that_they_stand_beside_each_other()
     figure.canvas.draw()
     boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def minutes(who, after, seed, ap):
+    return {"who": who, "minutes": after, "seed": seed, "AP": ap, "AP interval": [ap - 0.02, ap + 0.03]}
+
+
+def test_ap_by_minutes_has_a_line_each_with_its_interval_and_further_seeds_as_dots():
+    rows = [minutes("ours", 10, 0, 0.6), minutes("ours", 1, 0, 0.5), minutes("ours", 1, 1, 0.52), minutes("theirs", 10, 0, 0.55)]
+    figure = yolo.show_minutes(rows, "AP by minutes")
+    (ax,) = figure.axes
+    assert [line.get_text() for line in ax.get_legend().get_texts()] == ["ours", "theirs"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "10"]
+    assert len({container[0].get_linestyle() for container in ax.containers}) == 2
+    assert "ours 0.500 after 1, 0.600 after 10; theirs 0.550 after 10" in get_alt(figure)
+    dots = [line for line in ax.lines if line.get_marker() == "."]
+    assert [list(line.get_ydata()) for line in dots] == [[0.52], []]
+
+
+def test_ap_by_minutes_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="rows must hold at least one measurement"):
+        yolo.show_minutes([], "title")
+
+
+def test_two_confusion_matrices_say_how_many_are_right():
+    good, bad = np.array([[3, 0, 1], [0, 2, 0], [0, 1, 0]]), np.array([[0, 2, 0], [3, 0, 1], [0, 1, 0]])
+    figure = yolo.show_two_runs(good, bad, ["stop", "yield"], ("as it is", "labels shifted"))
+    assert "as it is: 5 of 6 objects" in get_alt(figure)
+    assert "labels shifted: 0 of 6" in get_alt(figure)
+    assert [ax.get_xlabel() for ax in figure.axes] == ["true", "true"]

@@ -39,10 +39,10 @@ def bilinear_kernel(stride: int) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """Pixels to features at strides 1, 2, 4 and 8: resolution falls, channels grow. Fully connected layers there are none.
+    """Pixels to features at strides 1, 2, 4, 8 and 16: resolution falls, channels grow. Fully connected layers there are none.
 
     Args:
-        width: channels at stride 1; each halving doubles them.
+        width: channels at stride 1; each halving doubles them, but for the last.
 
     Input is uint8 (N, 3, H, W); output a list of (N, width, H, W), (N, 2 * width, H / 2, W / 2), ... , finest first.
     """
@@ -50,7 +50,7 @@ class Encoder(nn.Module):
     def __init__(self, width: int = 8):
         super().__init__()
         self.pixels = Pixels(0.45, 0.25)
-        self.channels = [width, 2 * width, 4 * width, 8 * width]
+        self.channels = [width, 2 * width, 4 * width, 8 * width, 8 * width]
         levels, before = [ConvNormAct(3, width)], width
         for channels in self.channels[1:]:
             levels.append(nn.Sequential(ConvNormAct(before, channels, stride=2), ConvNormAct(channels, channels)))
@@ -66,32 +66,32 @@ class Encoder(nn.Module):
 
 
 class FCN(nn.Module):
-    """Class scores at stride 8, and as many finer maps as wanted added on the way up; then enlarged to every pixel.
+    """Class scores at stride 16, and as many finer maps as wanted added on the way up; then enlarged to every pixel.
 
     Args:
         num_classes: background counted.
         width: of the encoder.
-        skips: 0: straight from stride 8 to pixels, as FCN-32s goes from 32. 1, 2, 3: the maps of strides 4, 2 and 1 get a say too.
+        skips: 0: straight from stride 16 to pixels, as FCN-32s goes from 32. 1 .. 4: the maps of strides 8, 4, 2 and 1 get a say too.
 
     Input is uint8 (N, 3, H, W); output (N, num_classes, H, W) logits.
 
     Raises:
-        ValueError: if skips is not 0 .. 3.
+        ValueError: if skips is not 0 .. 4.
 
     Source: Long et al., arXiv 1411.4038.
     """
 
     def __init__(self, num_classes: int, width: int = 8, skips: int = 0):
         super().__init__()
-        if not 0 <= skips <= 3:
-            raise ValueError(f"skips must be 0, 1, 2 or 3, got {skips}")
+        if not 0 <= skips <= 4:
+            raise ValueError(f"skips must be 0 .. 4, got {skips}")
         self.encoder = Encoder(width)
         used = self.encoder.channels[::-1][: skips + 1]  # coarsest first
         self.score = nn.ModuleList(nn.Conv2d(channels, num_classes, kernel_size=1) for channels in used)
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.encoder(images)[::-1]
-        scores = self.score[0](features[0])  # (N, K, H / 8, W / 8): the classifier of notebook 14, at every place
+        scores = self.score[0](features[0])  # (N, K, H / 16, W / 16): the classifier of notebook 14, at every place
         for score, finer in zip(self.score[1:], features[1:], strict=False):
             scores = upsample_add(scores, score(finer))
         return F.interpolate(scores, size=images.shape[2:], mode="bilinear", align_corners=False)

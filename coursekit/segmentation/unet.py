@@ -1,5 +1,7 @@
 """U-Net in miniature: down to see what, up to say where, with a bridge at every size. Taught in notebook 22_segmentation."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,16 +21,16 @@ class UNet(nn.Module):
 
     Input is uint8 (N, 3, H, W) of any H and W; output (N, num_classes, H, W) logits.
 
-    Source: Ronneberger et al., arXiv 1505.04597, Figure 1; theirs has four halvings, two convolutions a step, 64 to 1,024 channels, no
-    padding and no batch normalisation.
+    Source: Ronneberger et al., arXiv 1505.04597, Figure 1; theirs has two convolutions at every step, 64 to 1,024 channels, no padding
+    and no batch normalisation.
     """
 
     def __init__(self, num_classes: int, width: int = 8):
         super().__init__()
         self.encoder = Encoder(width)
-        one, two, four, eight = self.encoder.channels
-        self.mix = nn.ModuleList([ConvNormAct(eight + four, four), ConvNormAct(four + two, two), ConvNormAct(two + one, one)])
-        self.score = nn.Conv2d(one, num_classes, kernel_size=1)
+        up = self.encoder.channels[::-1]  # coarsest first
+        self.mix = nn.ModuleList(ConvNormAct(below + skip, skip) for below, skip in pairwise(up))
+        self.score = nn.Conv2d(up[-1], num_classes, kernel_size=1)
 
     def forward(self, images: Tensor) -> Tensor:
         *skips, x = self.encoder(images)

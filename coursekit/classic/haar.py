@@ -134,14 +134,15 @@ def haar_values(tables: np.ndarray, features: list[Haar]) -> np.ndarray:
     Returns:
         (N, F) float64: divided by the area of a feature, so that large and small ones are of one size.
     """
-    values = np.zeros((len(tables), len(features)))
-    for column, feature in enumerate(features):
+    corners = np.ascontiguousarray(np.moveaxis(tables, 0, -1))  # (size + 1, size + 1, N): one corner of all windows lies together
+    values = np.zeros((len(features), len(tables)))
+    for row_of_values, feature in zip(values, features, strict=True):
         pattern = PATTERNS[feature.name]
-        for (row, col), weight in np.ndenumerate(corner_weights(pattern)):
+        for (row, column), weight in np.ndenumerate(corner_weights(pattern)):
             if weight:
-                values[:, column] += weight * tables[:, feature.y + row * feature.height, feature.x + col * feature.width]
-        values[:, column] /= feature.width * feature.height * pattern.size
-    return values
+                row_of_values += weight * corners[feature.y + row * feature.height, feature.x + column * feature.width]
+        row_of_values /= feature.width * feature.height * pattern.size
+    return values.T
 
 
 def standardised(windows: np.ndarray) -> np.ndarray:

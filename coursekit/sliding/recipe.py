@@ -21,10 +21,10 @@ from .windows import crops, windows
 
 MARGIN = 4  # pixels of a window around its sign: a sign fills 32 of 40
 SMALLEST, LARGEST = 14, 70  # pixels of the signs in scenes of 128
-SCALES = tuple(scales_for(SMALLEST, LARGEST, WINDOW - 2 * MARGIN, step=1.25))
-GOOD, BAD = 0.6, 0.4  # a window with this IoU with a sign shows it; below that one it is background; between them nobody knows
+SCALES = tuple(scales_for(SMALLEST, LARGEST, WINDOW - 2 * MARGIN, step=1.15))
+GOOD, BAD = 0.65, 0.45  # a window with this IoU with a sign shows it; below that one it is background; between them nobody knows
 POSITIVES, NEAR, FAR, HARD = 16, 8, 16, 16  # windows of each kind that a scene gives, at the most
-EPOCHS, LR = 5, 3e-3
+EPOCHS, LR = 4, 3e-3
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@
 # | training on a folder of your own, and reading what the run wrote, good and bad | |
 # | what it is worth on real pictures, beside two popular detectors | |
 #
-# **Time** about 5 minutes of computing on two CPU cores; about four hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Time** about 5 minutes of computing on two CPU cores; about five hours of thinking, with marks (✂) for lessons of 50 minutes.
 # **Before you start** you know boxes, IoU and NMS (13), convolution (07), batch normalisation (08), and warm-up and cosine (03). It helps to have met the grid (16), the
 # anchors and the pyramid (17) and two stages (18): this notebook answers what those leave open.
 
@@ -407,10 +407,20 @@ def complete_iou(boxes1, boxes2):
 complete_iou = check("19.complete_iou", complete_iou)
 
 # %%
+from coursekit.yolo.loss import complete_iou as ours
+
+probe = torch.tensor([[0.0, 0.0, 4.0, 4.0]], requires_grad=True)
+try:
+    slope = complete_iou(probe, probe.detach() + 1).requires_grad
+except RuntimeError:
+    slope = False  # NumPy and Python numbers give the right value and no gradient
+if not slope:
+    print("your complete_iou is right and left torch on its way, so it has no gradient: ours is followed here")
+followed = complete_iou if slope else ours
 curves = {
     "1 - IoU": plain,
     "1 - GIoU": chase(lambda a, b: 1 - generalized_box_iou(a, b)),
-    "1 - CIoU": chase(lambda a, b: 1 - complete_iou(a, b)),
+    "1 - CIoU": chase(lambda a, b: 1 - followed(a, b)),
 }
 show_curves(
     {name: (range(len(y)), y) for name, y in curves.items()},
@@ -948,7 +958,7 @@ for name, one in results.items():
 # %%
 predict(
     "19.q4",
-    "Labels shifted by one, or boxes at half size: AP is near 0 in both. Which picture tells them apart at a glance?",
+    "Labels shifted by one, or boxes at half size: next to nothing is left of AP in both. Which picture tells them apart at a glance?",
     ["the loss curve", "the confusion matrix", "the precision-recall curve"],
 )
 
@@ -957,11 +967,12 @@ pair = ("labels shifted by one", "boxes of the picture at half size")
 show_two_runs(*(confusion_matrix(results[name].inputs) for name in pair), NAMES, pair)
 # %%
 reveal("19.q4", answer=1, because="shifted labels fill a line beside the diagonal; lost boxes fill the last row and the last column.")
-band("AP left by shifted labels", results["labels shifted by one"].summary["AP"], at_most=0.05)
-band("AP lost by dropping scores below 0.5 first", result.summary["AP"] - results["scores below 0.5 dropped"].summary["AP"], at_least=0.0)
+band("AP left by shifted labels", results["labels shifted by one"].summary["AP"], at_most=0.15)
+band("AP lost by dropping scores below 0.5 first", result.summary["AP"] - results["scores below 0.5 dropped"].summary["AP"], at_least=0.05)
 
 # %% [markdown]
-# In both runs the loss fell as it should, since training and its labels agreed with each other. Notebook 21 has twelve such bugs, with no table to look them up in.
+# None of the three touches the loss: they sit behind the network, and its curve is the same good one in all four rows. (A shifted label keeps a little AP here, from cells that were of two minds.)
+# Notebook 21 has twelve such bugs, with no table to look them up in.
 #
 # What is it worth to you? The weights, opened again next month, on a picture of yours. In a terminal: `coursekit predict photo.jpg`. From Python:
 
@@ -999,10 +1010,13 @@ print(f"classes {', '.join(again.classes)}, trained at {again.imgsz} pixels; {le
 # a closed product and keep the notice; **AGPL** asks that whoever uses your program, *also over a network*, can get its whole source. Many companies forbid it for that reason. Ask before, not
 # after. (17 reads a config of MMDetection and one of Detectron2 line by line.)
 #
+# ✂ *End of the fifth 50 minutes.*
+#
 # ## 11. A planted bug
 #
 # A colleague's program finds signs in photographs 256 wide and 192 high. On square pictures it was perfect; now no box sits where it should. Everything is
-# "nearly right", which is how detection bugs look. Here is the colleague's function. Look at the picture first, not at the code.
+# "nearly right", which is how detection bugs look. Here is the colleague's function: it lays the photograph on a square canvas, with grey bars where nothing lies (letterbox, 레터박스). Look at the
+# picture first, not at the code.
 
 # %%
 from coursekit.data.geometric import letterbox
@@ -1045,7 +1059,7 @@ find_in_photo = check("19.find_in_photo", find_in_photo)
 
 # %%
 back = find_in_photo(lambda canvas: detections(detector(canvas[None]), confidence=0.3)[0].boxes, photo, 256)
-print("moved up by", (found.boxes - back)[:, 1].mean().round().item(), "pixels on average")
+print("moved up by", (found.boxes - back)[:, 1].max().item(), "pixels, or less where the photograph's edge cuts a box")
 show_boxes(photo, back, found.labels, found.scores, scenes.classes, title="undone: the photograph's own pixels")
 # %% [markdown]
 # <details><summary>What it was, and how to prove it</summary>
@@ -1083,7 +1097,7 @@ for name in ("AP", "AP50"):
 #
 # ### Beside two popular detectors
 #
-# The benchmark `benchmarks/train.py` gives everybody the same 292 pictures, random weights, two cores and a few minutes, and measures all with pycocotools on the same 72 pictures. Each side keeps its own
+# The benchmark (벤치마크) `benchmarks/train.py` gives everybody the same 292 pictures, random weights, two cores and a few minutes, and measures all with pycocotools on the same 72 pictures. Each side keeps its own
 # default recipe. Ours: the code that you have read, model s, at 320 pixels, and once at 416. Theirs: YOLOv8n and YOLO11n of the package ultralytics, at 320.
 
 # %%
@@ -1113,12 +1127,12 @@ at_two = {row["who"]: row["AP"] for row in minutes["rows"] if row["minutes"] == 
 best, second = sorted(at_two.values(), reverse=True)[:2]
 answer = 3 if best - second < 0.05 else ["coursekit s", "yolov8n", "yolo11n"].index(max(at_two, key=at_two.get))
 reveal("19.q5", answer=answer, because=", ".join(f"{who} {ap:.3f}" for who, ap in at_two.items()))
-print("seeds measured:", ", ".join(f"{who}: {len(which)}" for who, which in seeds.items()))
+print("seeds measured:", " · ".join(f"{who}: {len(which)}" for who, which in seeds.items()))
 
 # %% [markdown]
 # Read such a table as coldly as if it were somebody else's. **What it shows**: a short training from scratch on few pictures and a CPU rewards a recipe made for that (a warm-up of a tenth, an average that
 # forgets fast, boxes that start large, bfloat16 arithmetic). **What it does not show**: anything about days on a GPU, a hundred thousand pictures, or starting from trained weights, which is how these packages
-# are meant to be used, and where they shine. Each figure of theirs is **one seed**; the bars say what other *test pictures* might have given, not what other seeds would. And a benchmark by one of the
+# are meant to be used, and where they shine. Most rows are **one seed** (the last line above says how many); the bars say what other *test pictures* might have given, not what other seeds would. And a benchmark by one of the
 # contestants is a benchmark by one of the contestants: its code lies beside the table so that you can run it.
 
 # %% [markdown]

@@ -113,7 +113,7 @@ nms = Exercise(
     name="13.nms",
     reference=blocks.nms,
     cases=nms_cases,
-    compare=Exact(),
+    compare=Exact(dtype="same"),  # int64, as the docstring says: torch.equal and others mind
     misconceptions=[
         Misconception(
             "dropped-boxes-drop-others",
@@ -281,7 +281,7 @@ batched_nms = Exercise(
     name="13.batched_nms",
     reference=blocks.batched_nms,
     cases=batched_nms_cases,
-    compare=Exact(),
+    compare=Exact(dtype="same"),  # int64, as the docstring says: torch.equal and others mind
     misconceptions=[
         Misconception(
             "labels-ignored",

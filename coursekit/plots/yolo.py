@@ -113,7 +113,7 @@ def show_minutes(rows: Sequence[Mapping], title: str, what: str = "AP") -> Figur
     for number, who in enumerate(dict.fromkeys(row["who"] for row in rows)):
         mine = sorted((row for row in rows if row["who"] == who), key=lambda row: (row["minutes"], row["seed"]))
         first = [row for row in mine if row["seed"] == min(other["seed"] for other in mine if other["minutes"] == row["minutes"])]
-        shift = 1 + 0.02 * (number - 1.5)  # beside each other, so that bars of the same minute can be told apart
+        shift = 1 + 0.035 * (number - 1.5)  # beside each other, so that bars of the same minute can be told apart
         minutes, values = [row["minutes"] * shift for row in first], [row[what] for row in first]
         low, high = (np.array([abs(row[f"{what} interval"][end] - row[what]) for row in first]) for end in (0, 1))
         look = {"linestyle": LINES[number % len(LINES)], "marker": MARKS[number % len(MARKS)], "color": f"C{number}"}
@@ -125,7 +125,8 @@ def show_minutes(rows: Sequence[Mapping], title: str, what: str = "AP") -> Figur
     ax.set_xscale("log")
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.set(title=title, xlabel="minutes of training (logarithmic)", ylabel=what, ylim=(0, 1))
+    highest = max(row[f"{what} interval"][1] for row in rows)
+    ax.set(title=title, xlabel="minutes of training (logarithmic)", ylabel=what, ylim=(0, min(1, highest + 0.06)))
     ax.legend(fontsize=8, loc="lower right")
     return set_alt(figure, f"{title}. {what} by minutes: {'; '.join(words)}.")
 

@@ -407,7 +407,7 @@ def nms_by_calling_itself(boxes, scores, iou_threshold):
         best, *others = order
         return [best, *rest([i for i in others if blocks.box_iou(boxes[[best]], boxes[[i]]) <= iou_threshold])]
 
-    return torch.tensor(rest(scores.sort(descending=True, stable=True).indices.tolist()), dtype=torch.int32)
+    return torch.tensor(rest(scores.sort(descending=True, stable=True).indices.tolist()), dtype=torch.int64)
 
 
 def batched_by_masked_overlap(boxes, scores, labels, iou_threshold):

@@ -12,12 +12,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from coursekit.one_stage.anchors import base_anchors, make_anchors
+from coursekit.one_stage.anchors import base_anchors
 from coursekit.one_stage.focal import focal_loss
-from coursekit.plots.boxes import BLUE, GREEN, GREY, ORANGE, draw_box
+from coursekit.plots.boxes import BLUE, GREEN, GREY, ORANGE, draw_box, frame
 from coursekit.plots.images import set_alt, to_picture
 
 STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), ("#CC79A7", ":"))
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 HATCHES = ("", "//", "..", "xx")
 
 
@@ -52,7 +53,7 @@ def show_anchors(image: Tensor, strides: Sequence[int], sizes: Sequence[Sequence
             colour, line = STYLES[number // len(group) % len(STYLES)]
             draw_box(ax, box, color=colour, style=line)
     handles = [plt.Line2D([], [], color=c, linestyle=s, label=f"height / width {r:g}") for (c, s), r in zip(STYLES, ratios, strict=False)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(ratios), fontsize=9)
+    axes[0][0].legend(handles=handles, loc="lower left", fontsize=8)
     figure.suptitle("The anchors of one cell on each map; every other cell has the same")
     listed = "; ".join(f"stride {stride}: {count} anchors" for stride, count in zip(strides, counts, strict=True))
     return set_alt(figure, f"Cells and the anchors of the middle cell on {len(strides)} maps. {listed}.")
@@ -142,7 +143,7 @@ def show_focal(gammas: Sequence[float] = (0, 0.5, 1, 2, 5)) -> Figure:
         loss = focal_loss(torch.logit(p), torch.ones_like(p), alpha=None, gamma=float(gamma))
         name = f"gamma {gamma:g}" + (": cross-entropy" if gamma == 0 else "")
         for ax in axes:
-            ax.plot(p, loss, ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))[number % 5], linewidth=2, label=name)
+            ax.plot(p, loss, linestyle=DASHES[number % len(DASHES)], linewidth=2, label=name)
         at_09.append(f"{focal_loss(torch.logit(torch.tensor([0.9])), torch.ones(1), None, float(gamma)).item():.2g} for gamma {gamma:g}")
     axes[0].set(title="The loss of one entry", ylim=(0, 5))
     axes[1].set(title="The same, on a logarithmic axis", yscale="log", ylim=(1e-7, 10))
@@ -181,28 +182,14 @@ def anchors_per_level(size_hw: tuple[int, int], strides: Sequence[int], per_cell
     return [size_hw[0] // stride * (size_hw[1] // stride) * per_cell for stride in strides]
 
 
-def show_boxes_of_delta(anchor: Sequence[float], deltas: Sequence[float], box: Sequence[float], size: int) -> Figure:
+def show_boxes_of_delta(anchor: Sequence[float], deltas: Sequence[float], box: Sequence[float]) -> Figure:
     """An anchor, the box that its four numbers mean, and the way between the centres."""
-    figure, ax = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
-    _picture_axes(ax, (size, size), "dx {:.2f}, dy {:.2f}, dw {:.2f}, dh {:.2f}".format(*deltas))
+    figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
+    frame(ax, torch.tensor([list(anchor), list(box)]), "dx {:.2f}, dy {:.2f}, dw {:.2f}, dh {:.2f}".format(*deltas))
     draw_box(ax, anchor, "anchor", GREY, "--")
     draw_box(ax, box, "box", BLUE, "-", 2.5, at_end=True)
     (x1, y1), (x2, y2) = (((b[0] + b[2]) / 2, (b[1] + b[3]) / 2) for b in (anchor, box))
     ax.annotate("", (x2, y2), (x1, y1), arrowprops={"arrowstyle": "->", "color": ORANGE, "linewidth": 2})
-    ax.grid(alpha=0.25)
     return set_alt(
         figure, f"Anchor {tuple(anchor)} and box {tuple(round(v, 1) for v in box)}, the deltas {tuple(round(d, 2) for d in deltas)}."
     )
-
-
-__all__ = [
-    "anchors_per_level",
-    "level_shares",
-    "make_anchors",
-    "show_anchors",
-    "show_boxes_of_delta",
-    "show_focal",
-    "show_levels_by_size",
-    "show_matching",
-    "show_shares",
-]

@@ -157,4 +157,4 @@ def test_the_argument_is_named(call, words):
 
 
 def test_a_head_without_depth():
-    assert Head(4, 2, 3, depth=0)([torch.zeros(1, 4, 2, 2)]).shape == (1, 8, 3)
+    assert Head(8, 2, 3, depth=0)([torch.zeros(1, 8, 2, 2)]).shape == (1, 8, 3)

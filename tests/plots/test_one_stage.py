@@ -84,6 +84,7 @@ def test_focal_curves():
     figure = show_focal((0, 2))
     assert "0.11 for gamma 0, 0.0011 for gamma 2" in get_alt(figure)
     assert [len(ax.lines) for ax in figure.axes] == [2, 2]
+    assert len(show_focal().axes[0].lines) == 5
 
 
 def test_shares_are_said():
@@ -94,6 +95,6 @@ def test_shares_are_said():
 
 
 def test_a_delta_is_drawn():
-    figure = show_boxes_of_delta((8, 8, 24, 24), (0.5, 0, 0, 0), (16, 8, 32, 24), 40)
+    figure = show_boxes_of_delta((8, 8, 24, 24), (0.5, 0, 0, 0), (16, 8, 32, 24))
     assert figure.axes[0].get_title() == "dx 0.50, dy 0.00, dw 0.00, dh 0.00"
     assert "Anchor (8, 8, 24, 24)" in get_alt(figure)

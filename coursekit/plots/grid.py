@@ -50,10 +50,10 @@ def show_cells(image: Tensor, boxes: Tensor, stride: int, title: str = "Which ce
     cells = cell_of(boxes, stride).tolist()
     for number, (box, (row, column)) in enumerate(zip(boxes, cells, strict=True)):
         shade(ax, row, column, stride, number)
-        draw_box(ax, box, f"object {number}: row {row}, column {column}", INKS[number % len(INKS)], LINES[number % len(LINES)])
+        draw_box(ax, box, f"{number}", INKS[number % len(INKS)], LINES[number % len(LINES)])
         middle = (box[:2] + box[2:]) / 2
         ax.plot(*middle, "x", color="black", markersize=9, markeredgewidth=2.5)
-    ax.set_title(title)
+    ax.set_title("\n".join([title, *(f"{number}: row {row}, column {column}" for number, (row, column) in enumerate(cells))]))
     said = "; ".join(f"object {number} in row {row}, column {column}" for number, (row, column) in enumerate(cells))
     return set_alt(figure, f"{title} A grid of {stride} pixels a cell: {said or 'no objects'}.")
 

@@ -1,10 +1,10 @@
 """Every detector of part 2 on the same scenes: AP and the milliseconds of one picture. The table at the end of notebooks 18 and 19.
 
-    python benchmarks/detectors.py                       # 3 seeds, 8 detectors: half an hour on one core
+    python benchmarks/detectors.py                       # 3 seeds, 10 trainings each: half an hour on one core
     python benchmarks/detectors.py --seeds 0 --only grid yolo
 
-Each is trained by its room's own recipe, from random weights, on 320 small scenes of notebook 19's world, and measured on 200 others. The
-detectors of one seed are timed in turns, picture by picture, in one process: other load disturbs them alike. A finished training is kept at
+Each is trained by its room's own recipe on 320 small scenes of notebook 19's world, and measured on 200 others: from random weights, and two
+of them once more from the backbone that the course ships ("fine-tuned"), which has seen 5,000 crops of other signs. The detectors of one seed are timed in turns, picture by picture, in one process: other load disturbs them alike. A finished training is kept at
 once in build/detectors.jsonl: stop this program when you like and start it again. Writes benchmarks/results/detectors.json; `pack.py` takes
 from there what the notebooks show.
 """
@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 
@@ -38,20 +39,23 @@ def yolo(samples, seed: int) -> Callable:
 
 
 def recipes() -> dict[str, Callable]:
-    """What trains each: ``recipe(samples, seed) -> find``. Read here, since some rooms take a while to import."""
+    """What trains each: ``recipe(samples, seed=seed) -> find``. Read here, since some rooms take a while to import."""
     from coursekit.grid.recipe import train as grid
     from coursekit.one_stage.recipe import train as one_stage
     from coursekit.sliding.recipe import train as sliding
     from coursekit.two_stage.recipe import train as two_stage
 
-    kinds = {"RetinaNet": "retina", "torchvision RetinaNet": "torchvision retina", "torchvision SSD": "torchvision ssd"}
     return {
-        "sliding window": lambda samples, seed: sliding(samples, seed=seed),
-        "grid": lambda samples, seed: grid(samples, seed=seed),
-        **{name: lambda samples, seed, kind=kind: one_stage(samples, seed=seed, kind=kind) for name, kind in kinds.items()},
-        "two stages": lambda samples, seed: two_stage(samples, seed=seed, kind="two-stage"),
-        "torchvision Faster R-CNN": lambda samples, seed: two_stage(samples, seed=seed, kind="torchvision faster r-cnn"),
+        "sliding window": sliding,
+        "grid": grid,
+        "RetinaNet": partial(one_stage, kind="retina", pretrained=False),
+        "torchvision RetinaNet": partial(one_stage, kind="torchvision retina", pretrained=False),
+        "torchvision SSD": partial(one_stage, kind="torchvision ssd", pretrained=False),
+        "two stages": partial(two_stage, kind="two-stage"),
+        "torchvision Faster R-CNN": partial(two_stage, kind="torchvision faster r-cnn"),
         "YOLO": yolo,
+        "RetinaNet, fine-tuned": partial(one_stage, kind="retina"),
+        "two stages, fine-tuned": partial(two_stage, kind="two-stage", start="fine-tuned"),
     }
 
 
@@ -74,7 +78,7 @@ def one_seed(seed: int, names: list[str], samples, validation) -> list[dict]:
     rows, finders = [], {}
     for name in names:
         begin = time.perf_counter()
-        finders[name] = recipes()[name](samples, seed)
+        finders[name] = recipes()[name](samples, seed=seed)
         seconds = time.perf_counter() - begin
         summary = measure_detector(finders[name], validation, timed=1).summary
         rows.append({"detector": name, "seed": seed, "seconds": round(seconds, 1)})

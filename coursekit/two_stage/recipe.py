@@ -74,12 +74,13 @@ def fit_torchvision(
 
 
 def train(
-    samples, seed: int = 0, epochs: int = EPOCHS, device: str = "cpu", kind: str = "two-stage"
+    samples, seed: int = 0, epochs: int = EPOCHS, device: str = "cpu", kind: str = "two-stage", start: str = "scratch"
 ) -> Callable[[Tensor], list[Detections]]:
     """A trained detector: ``find(images)``, uint8 (N, 3, H, W) on ``device`` -> one `Detections` each, scores above 0.001.
 
     Args:
         kind: ``"two-stage"``, ours, or ``"torchvision faster r-cnn"``.
+        start: see `first_network`.
 
     Raises:
         ValueError: for another kind.
@@ -87,5 +88,5 @@ def train(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     if kind == "two-stage":
-        return fit_two_stage(samples, seed, epochs, device).model.find
-    return partial(faster_rcnn_find, fit_torchvision(samples, seed, epochs, device).model)
+        return fit_two_stage(samples, seed, epochs, device, start).model.find
+    return partial(faster_rcnn_find, fit_torchvision(samples, seed, epochs, device, start).model)

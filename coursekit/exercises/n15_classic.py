@@ -193,6 +193,14 @@ def haar_cells_on_one_spot(table, x, y, width, height, pattern):
     return int(pattern.sum() * haar.box_sum(table, x, y, x + width, y + height))
 
 
+def haar_sizes_as_corners(table, x, y, width, height, pattern):
+    return _haar(table, x, y, width, height, pattern, look=lambda t, a, b, c, d: haar.box_sum(t, a, b, width, height))
+
+
+def haar_without_a_sign(table, x, y, width, height, pattern):
+    return abs(plain_haar_feature(table, x, y, width, height, pattern))
+
+
 def haar_as_a_mean(table, x, y, width, height, pattern):
     return haar.haar_feature(table, x, y, width, height, pattern) / (width * height)
 
@@ -239,6 +247,16 @@ haar_feature = Exercise(
             "all-on-one-spot",
             haar_cells_on_one_spot,
             "All cells lie on the first one. Each column begins one width further right, each row one height further down.",
+        ),
+        Misconception(
+            "sizes-as-corners",
+            haar_sizes_as_corners,
+            "`box_sum` got width and height where it wants the lower right corner: x2 = left + width, y2 = top + height.",
+        ),
+        Misconception(
+            "no-sign",
+            haar_without_a_sign,
+            "You took the absolute value. Dark left and light right is another thing than the reverse.",
         ),
         Misconception("mean", haar_as_a_mean, "You divided by the area of a cell. The feature is the plain sum of light minus dark."),
     ],

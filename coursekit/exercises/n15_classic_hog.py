@@ -19,7 +19,7 @@ def gradient_cases(generator):
     yield "a column that rises", (np.array([[1] * 3, [5] * 3, [10] * 3, [11] * 3], dtype=np.uint8),)
     yield "a column that falls", (np.array([[200, 0], [100, 0], [50, 0]], dtype=np.uint8),)
     yield "one bright pixel", (np.pad(np.array([[255]], dtype=np.uint8), 2),)
-    yield "two pixels: nobody has both neighbours", (np.array([[3, 9]], dtype=np.uint8),)
+    yield "two by two: nobody has both neighbours", (np.array([[3, 9], [4, 8]], dtype=np.uint8),)
     yield "floats", (torch.rand(4, 6, generator=generator, dtype=torch.float64).numpy(),)
     yield "random", (bytes_of(generator, 5, 7),)
     yield "random", (bytes_of(generator, 7, 4),)
@@ -43,12 +43,7 @@ def gradient_halved(image):
 
 
 def gradient_of_numpy(image):
-    gx, gy = _gradient(image, halve=0.5)
-    image = np.asarray(image, dtype=np.float64)
-    if image.shape[1] > 1:
-        gx[:, 0], gx[:, -1] = image[:, 1] - image[:, 0], image[:, -1] - image[:, -2]
-    if image.shape[0] > 1:
-        gy[0], gy[-1] = image[1] - image[0], image[-1] - image[-2]
+    gy, gx = np.gradient(image.astype(np.float64))
     return gx, gy
 
 
@@ -160,6 +155,8 @@ def hog_cell_cases(generator):
     yield "one pixel, upwards: the same edge as downwards", cell([[0]], [[-3]])
     yield "150 degrees", cell([[-0.866025]], [[0.5]])
     yield "-30 degrees, the same edge as 150", cell([[0.866025]], [[-0.5]])
+    yield "179.4 degrees: still the last bin", cell([[-1]], [[0.01]])
+    yield "19.9 degrees: still the first bin", cell([[0.940288]], [[0.340380]])
     yield "an angle on the edge of two bins", cell([[1, -1]], [[1, 1]], 4)
     yield "90 degrees on the edge of two bins", cell([[0, 0]], [[4, -2]], 2)
     yield "one bin for all", cell([[3, -1], [0, 2]], [[4, 0], [1, -2]], 1)
@@ -225,6 +222,16 @@ def cell_without_modulo(gx, gy, orientations=9):
     return np.array([np.hypot(gx, gy)[bins == k].sum() for k in range(orientations)]) / gx.size
 
 
+def cell_with_bins_of_the_data(gx, gy, orientations=9):
+    """np.histogram without a range: the bins go from the smallest angle that occurs to the largest."""
+    return np.histogram(np.degrees(np.arctan2(gy, gx)) % 180, orientations, weights=np.hypot(gx, gy))[0] / gx.size
+
+
+def cell_mean_of_each_bin(gx, gy, orientations=9):
+    counts = _cell(gx, gy, orientations, length=lambda a, b: np.ones_like(a), share=False)
+    return _cell(gx, gy, orientations, share=False) / np.maximum(counts, 1)
+
+
 hog_cell = Exercise(
     name="15.hog_cell",
     reference=hog.hog_cell,
@@ -246,6 +253,18 @@ hog_cell = Exercise(
             "signed",
             cell_with_signs,
             "Your bins go once around, 0 to 360 degrees. Light to dark and dark to light are the same edge here: the angle modulo 180.",
+        ),
+        Misconception(
+            "bins-of-the-data",
+            cell_with_bins_of_the_data,
+            "Your bins begin at the smallest angle that occurs and end at the largest. They must be the same for every cell: "
+            "`range=(0, 180)`.",
+        ),
+        Misconception(
+            "mean-of-each-bin",
+            cell_mean_of_each_bin,
+            "You divided each bin by the pixels *in it*. All are divided by the pixels of the cell: how often a direction occurs must "
+            "count.",
         ),
         Misconception(
             "no-modulo",
@@ -279,6 +298,10 @@ hog_cell = Exercise(
     ],
     points=3,
     twins=(*WHOLE, hog.directions),
+    equivalent={
+        "length = np.hypot(gy, gx)": "the length of (gx, gy) is that of (gy, gx)",
+        "bins = (angle / (180 / orientations)).astype(int) % orientations": "`astype(int)` rounds down what is not below 0",
+    },
 )
 
 
@@ -293,6 +316,8 @@ def block_cases(generator):
     yield "the same in half the light", (np.array([5.0, 0.5, 0.5, 0.5, 0.5, 0.5]),)
     yield "nothing: a flat block", (np.zeros((2, 2, 9)),)
     yield "so faint that eps counts", (np.full((2, 2, 9), 2e-6),)
+    yield "faint, and not all the same", (np.array([1e-6, 3e-6, 9e-6]),)
+    yield "so faint that eps counts twice", (np.array([1e-10, 3e-10]),)
     for scale in (1.0, 30.0):
         yield "random", (torch.rand(2, 2, 9, generator=generator, dtype=torch.float64).numpy() ** 4 * scale,)
 
@@ -305,6 +330,10 @@ def _block(block, eps=1e-5, clip=0.2, norm=lambda b, eps: np.sqrt((b**2).sum() +
 
 def block_without_clip(block):
     return _block(block, clip=np.inf)
+
+
+def block_divided_once(block):
+    return block / np.sqrt((block**2).sum() + 1e-5**2)
 
 
 def block_clipped_and_left(block):
@@ -353,6 +382,11 @@ block_normalise = Exercise(
     misconceptions=[
         Misconception(
             "no-clip", block_without_clip, "One strong edge still rules the block. After the first division nothing may be above 0.2."
+        ),
+        Misconception(
+            "divided-once",
+            block_divided_once,
+            "That is the first of three steps. The clip at 0.2 and the second division are missing.",
         ),
         Misconception(
             "not-again",

@@ -48,6 +48,14 @@ def negatives_far_on_average(boxes, scores, faces, count, overlap=0.3):
     return _negatives(boxes, scores, faces, count, overlap, reduce=lambda iou: iou.mean(dim=1))
 
 
+def negatives_overlaps_added(boxes, scores, faces, count, overlap=0.3):
+    return _negatives(boxes, scores, faces, count, overlap, reduce=lambda iou: iou.sum(dim=1))
+
+
+def negatives_over_the_windows(boxes, scores, faces, count, overlap=0.3):
+    return _negatives(boxes, scores, faces, count, overlap, reduce=lambda iou: iou.amax(dim=0))
+
+
 def negatives_first_face_only(boxes, scores, faces, count, overlap=0.3):
     return _negatives(boxes, scores, faces[:1], count, overlap)
 
@@ -89,6 +97,17 @@ hard_negatives = Exercise(
             "far-on-average",
             negatives_far_on_average,
             "A window on one of several faces is far from them on average. Its *largest* overlap counts.",
+        ),
+        Misconception(
+            "overlaps-added",
+            negatives_overlaps_added,
+            "The overlaps with all faces were added up. Each face is asked by itself: the largest.",
+        ),
+        Misconception(
+            "over-the-windows",
+            negatives_over_the_windows,
+            "The largest overlap is wanted for each *window*, so the faces are what goes away: they are dimension 1 of `box_iou(boxes, "
+            "faces)`.",
         ),
         Misconception("first-face-only", negatives_first_face_only, "Only the first face is spared. The picture may hold several."),
         Misconception(

@@ -14,6 +14,9 @@ def part_score_cases(generator):
     yield "far, and too dear", (fits, 1, 1, 2.0, 2)
     yield "too far to reach", (fits, 1, 1, 1.0, 1)
     yield "reach 0: a rigid template", (fits, 1, 1, 1.0, 0)
+    below = np.pad(np.array([[20.0]]), ((3, 0), (1, 1)))
+    yield "too far below", (below, 1, 1, 1.0, 1)
+    yield "too far above", (below[::-1].copy(), 1, 2, 1.0, 1)
     yield "across: dx and dy both cost", (fits, 2, 0, 1.5, 1)
     yield "moving is free", (fits, 0, 2, 0.0, 3)
     yield "all fits below 0", (fits - 20, 1, 1, 1.0, 2)
@@ -89,6 +92,11 @@ def part_move_backwards(fits, x, y, cost, reach):
     return score, -dx, -dy
 
 
+def part_place_instead_of_move(fits, x, y, cost, reach):
+    score, dx, dy = _part(fits, x, y, cost, reach)
+    return score, x + dx, y + dy
+
+
 def part_dy_first(fits, x, y, cost, reach):
     score, dx, dy = _part(fits, x, y, cost, reach)
     return score, dy, dx
@@ -130,6 +138,11 @@ part_score = Exercise(
             "stops-one-early", part_stops_one_early, "The farthest move to the right and down is never tried: `range` leaves its end out."
         ),
         Misconception("axes-swapped", part_axes_swapped, "You read fits[x, y]. An array's first axis is the row: fits[y + dy, x + dx]."),
+        Misconception(
+            "place",
+            part_place_instead_of_move,
+            "You return the place where the part went. Asked is the move: how far it is from the anchor.",
+        ),
         Misconception("dy-first", part_dy_first, "dx and dy came back in the wrong order: the score, then dx, then dy."),
         Misconception(
             "backwards", part_move_backwards, "The score is right, the move has the wrong sign: dx is the place minus the anchor."
@@ -142,4 +155,9 @@ part_score = Exercise(
     ],
     points=3,
     twins=(parts.spread, parts.placed),
+    equivalent={
+        "best = (-np.inf, 1, 0)": "the anchor lies inside, so some place always replaces it",
+        "best = (-np.inf, 0, 1)": "the anchor lies inside, so some place always replaces it",
+        "if score >= best[0]:": "no case has two equally good moves, as the exercise says",
+    },
 )

@@ -119,4 +119,5 @@ merge_regions = Exercise(
         "`hull(a.box, b.box)` is the box around both: minimum of the first two numbers, maximum of the last two. Return a `Region`.",
     ],
     points=2,
+    equivalent={"return Region(size, colour, texture, hull(b.box, a.box))": "the box around two boxes does not ask which comes first"},
 )

@@ -62,6 +62,6 @@ def show_maps(maps: Mapping[str, np.ndarray], title: str) -> Figure:
         ax.set_title(f"{name}\nhighest {scores.max():.2f} at ({x}, {y})", fontsize=10)
         words.append(f"{name}: highest {scores.max():.2f} at ({x}, {y})")
     axes[0, 0].set_ylabel("y")
-    figure.colorbar(shown, ax=axes[0].tolist(), label="score")
+    figure.colorbar(shown, ax=axes[0].tolist(), label="score", shrink=0.8)
     figure.suptitle(title)
     return set_alt(figure, f"{title}. {'; '.join(words)}.")

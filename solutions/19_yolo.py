@@ -741,8 +741,8 @@ show_table(table, f"AP after {epochs} epochs, one part left out", "AP")
 # %%
 show_curves({name: (range(1, epochs + 1), falling[name]) for name in ("all of it", "small start")}, "Both fall", "epoch", "mean loss")
 # %% [markdown]
-# Both fall, and neither says which detector is good: the loss measures the cells that *this* rule chose, and a detector that chose badly has other cells to measure. Look at AP on pictures
-# that training never saw, always.
+# Both fall. From the last epochs alone you would expect two detectors of a kind; AP says otherwise. The loss measures the cells that were *chosen*, and badly chosen cells can be learnt, too.
+# Look at AP on pictures that training never saw, always.
 #
 # One or two seeds are an anecdote. The same program, `benchmarks/ablations.py` in a checkout, ran beforehand over more of them, here and on the photographs of blood cells at the
 # end of this notebook. Its figures come with the course:
@@ -1130,8 +1130,8 @@ reveal("19.q5", answer=answer, because=", ".join(f"{who} {ap:.3f}" for who, ap i
 print("seeds measured:", " · ".join(f"{who}: {len(which)}" for who, which in seeds.items()))
 
 # %% [markdown]
-# Read such a table as coldly as if it were somebody else's. **What it shows**: a short training from scratch on few pictures and a CPU rewards a recipe made for that (a warm-up of a tenth, an average that
-# forgets fast, boxes that start large, bfloat16 arithmetic). **What it does not show**: anything about days on a GPU, a hundred thousand pictures, or starting from trained weights, which is how these packages
+# Read such a table as coldly as if it were somebody else's. **What it shows**: how far each side came with its own defaults, in this time, on these pictures, on two cores. *Why* is not measured here: the
+# ablations of section 8 are where to look. **What it does not show**: anything about days on a GPU, a hundred thousand pictures, or starting from trained weights, which is how these packages
 # are meant to be used, and where they shine. Most rows are **one seed** (the last line above says how many); the bars say what other *test pictures* might have given, not what other seeds would. And a benchmark by one of the
 # contestants is a benchmark by one of the contestants: its code lies beside the table so that you can run it.
 

@@ -3,10 +3,11 @@
     python benchmarks/detectors.py                       # 3 seeds, 10 trainings each: half an hour on one core
     python benchmarks/detectors.py --seeds 0 --only grid yolo
 
-Each is trained by its room's own recipe on 320 small scenes of notebook 19's world, and measured on 200 others: from random weights, and two
-of them once more from the backbone that the course ships ("fine-tuned"), which has seen 5,000 crops of other signs. The detectors of one seed are timed in turns, picture by picture, in one process: other load disturbs them alike. A finished training is kept at
-once in build/detectors.jsonl: stop this program when you like and start it again. Writes benchmarks/results/detectors.json; `pack.py` takes
-from there what the notebooks show.
+Each is trained by its room's own recipe on 320 small scenes of notebook 19's world, and measured on 200 others: from random weights, and
+two of them once more from the backbone that the course ships ("fine-tuned"), which has seen 5,000 crops of other signs. The detectors of
+one seed are timed in turns, picture by picture, in one process: other load disturbs them alike. A finished seed is kept at once in
+build/detectors.jsonl: stop this program when you like and start it again. Writes benchmarks/results/detectors.json; `pack.py` takes from
+there what the notebooks show.
 """
 
 import argparse

@@ -134,7 +134,10 @@ def show_segments(image, panels: Mapping[str, tuple], names: Sequence[str], supt
         masks = np.array([segments == s for s in things], dtype=bool).reshape(-1, *segments.shape)
         captions = [f"{names[classes[s]]} #{number}" for number, s in enumerate(things, start=1)]
         void = segments == 0
-        show_masks(image, masks, list(range(len(things))), captions, ax=ax, title=f"{title}\n{len(things)} things, {void.mean():.1%} void")
+        labels = [int(classes[s]) - 1 + len(COLOURS) * i for i, s in enumerate(things)]  # one colour a class, another line each
+        places = dict(zip(labels, captions, strict=True))
+        spread = [places.get(label, "") for label in range(max(labels, default=-1) + 1)]
+        show_masks(image, masks, labels, spread, ax=ax, title=f"{title}\n{len(things)} things, {void.mean():.1%} void")
         if void.any():
             ax.contourf(void, levels=[0.5, 1.5], colors="none", hatches=["xxx"])
         words.append(f"{title}: {', '.join(captions) or 'no things'}, {void.mean():.1%} void")
@@ -142,7 +145,7 @@ def show_segments(image, panels: Mapping[str, tuple], names: Sequence[str], supt
     return set_alt(figure, f"{suptitle}. {'; '.join(words)}.")
 
 
-def show_bars(table: Mapping[str, Mapping[str, float]], title: str, ylabel: str, ylim: tuple[float, float] = (0, 1)) -> Figure:
+def show_bars(table: Mapping[str, Mapping[str, float]], title: str, ylabel: str, ylim: tuple[float, float] = (0, 1.1)) -> Figure:
     """Groups of bars with their values on top.
 
     Args:

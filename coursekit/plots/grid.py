@@ -155,13 +155,13 @@ def show_recall(groups: Sequence[str], counts: Sequence[int], recall: Mapping[st
         groups: their names, such as ``"under 20 pixels"``. counts: objects in each.
         recall: name of a detector -> one number in [0, 1] for each group; NaN where there is no object.
     """
-    figure, ax = plt.subplots(figsize=(max(6.0, 1.7 * len(groups) + 1.5), 3.8), layout="constrained")
+    figure, ax = plt.subplots(figsize=(max(7.0, 1.7 * len(groups) + 3), 3.8), layout="constrained")
     for number, (name, values) in enumerate(recall.items()):
         ink, line, mark = INKS[number % len(INKS)], LINES[number % len(LINES)], MARKS[number % len(MARKS)]
         ax.plot(range(len(groups)), values, line, marker=mark, color=ink, linewidth=2, markersize=7, label=name)
     ax.set_xticks(range(len(groups)), [f"{group}\n({count} objects)" for group, count in zip(groups, counts, strict=True)])
     ax.set(title=title, xlabel=xlabel, ylabel="recall", ylim=(0, 1.02), xlim=(-0.4, len(groups) - 0.6))
-    ax.legend(fontsize=8, loc="lower right")
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))  # over no line
     ax.grid(alpha=0.3)
     said = "; ".join(f"{name} " + ", ".join(f"{v:.2f}" for v in values) for name, values in recall.items())
     return set_alt(figure, f"{title}. Recall by {xlabel}, {', '.join(groups)}: {said}.")

@@ -629,7 +629,7 @@ print({name: round(value.item(), 2) for name, value in parts.items()})
 from coursekit.plots.yolo import show_curves
 from coursekit.two_stage.recipe import fit_two_stage
 
-epochs = at(smoke=1, quick=8, full=12)
+epochs = at(smoke=1, quick=7, full=12)
 fitted = fit_two_stage(training, seed=0, epochs=epochs, device=device)
 ours = measure_detector(fitted.model.find, validation, device=device)
 print(f"{epochs} epochs of {len(training)} scenes in {fitted.seconds:.0f} s: AP {ours.summary['AP']:.3f}, AP50 {ours.summary['AP50']:.3f}")
@@ -812,7 +812,7 @@ for name, transform in (("min_size=128", library.transform), ("its default  ", c
 # %%
 from coursekit.two_stage.recipe import fit_torchvision
 
-fitted_library = fit_torchvision(training, seed=0, epochs=at(smoke=1, quick=8, full=12), device=device)
+fitted_library = fit_torchvision(training, seed=0, epochs=at(smoke=1, quick=7, full=12), device=device)
 theirs = measure_detector(lambda images: faster_rcnn_find(fitted_library.model, images), validation, device=device)
 for name, fit, result in (("ours", fitted, ours), ("torchvision's", fitted_library, theirs)):
     size = sum(p.numel() for p in fit.model.parameters()) / 1e6
@@ -852,7 +852,7 @@ predict(
 from coursekit.plots.seeds import show_seeds
 from coursekit.two_stage.recipe import STARTS
 
-few_scenes = CachedDataset(small_world("train", at(smoke=16, quick=80, full=80)), (SIZE, SIZE))
+few_scenes = CachedDataset(small_world("train", at(smoke=8, quick=80, full=80)), (SIZE, SIZE))
 seeds = range(at(smoke=1, quick=1, full=3))
 
 
@@ -891,7 +891,7 @@ show_seeds(after_long, f"The same scenes, {long} times each", "AP50", "start", l
 # |---|---|---|
 # | scratch | 0.04 | **0.70** (0.67, 0.73, 0.68) |
 # | frozen | 0.20 | 0.59 (0.51, 0.59, 0.66) |
-# | fine-tuned | 0.11 | **0.69** (0.72, 0.67, 0.67) |
+# | fine-tuned | 0.10 | **0.69** (0.72, 0.67, 0.67) |
 # | weaker | 0.02 | 0.55 (0.58, 0.58, 0.50) |
 #
 # - **The head start is gone** after 160 steps: scratch is level with fine-tuned. He, Girshick and Dollár found the same on COCO, with a hundred thousand pictures: who starts from random weights needs longer, and arrives (arXiv 1811.08883).
@@ -937,7 +937,7 @@ with torch.no_grad():
         print(f"{name:28} {milliseconds(step):5.1f} ms")
 
 # %% [markdown]
-# The map is shared; the second stage pays for each proposal. So a two-stage detector slows down with the number of proposals, a one-stage detector with the number of anchors only, which it answers all at once. Try `detector.after = 300`.
+# The map is shared; the second stage pays for each proposal. So a two-stage detector slows down with the number of proposals, a one-stage detector with the number of anchors only, which it answers all at once. Try `detector.before, detector.after = 1000, 300`.
 
 # %%
 from coursekit.plots.detectors import show_detectors
@@ -947,7 +947,7 @@ table = {
     name: {key: [measured.summary[key]] for key in ("AP", "AP50")} | {"milliseconds": [measured.milliseconds]}
     for name, measured in here.items()
 }
-show_detectors(table, f"Measured in this notebook: one seed, {len(training)} scenes, {at(smoke=1, quick=8, full=12)} epochs")
+show_detectors(table, f"Measured in this notebook: one seed, {len(training)} scenes, {at(smoke=1, quick=7, full=12)} epochs")
 
 # %% [markdown]
 # In words, what separates the two families:
@@ -959,7 +959,7 @@ show_detectors(table, f"Measured in this notebook: one seed, {len(training)} sce
 # | time | the same for every picture | grows with the proposals |
 # | can be hung on | little | any head that wants a crop: masks, key points, text |
 #
-# For ten years the second column was more accurate and the first one faster. Focal loss (2017) and better assignment (19) have closed most of that gap; in cameras and phones one stage has won. The second stage lives on
+# For years the second column was more accurate and the first one faster. Focal loss (2017) and better assignment (19) have closed most of that gap; in cameras and phones one stage has won. The second stage lives on
 # where a crop is needed.
 #
 # ## 11. What came after

@@ -19,7 +19,7 @@ def show_predictions(
     classes: Sequence[str],
     title: str,
     confidence: float = 0.25,
-    most: int = 12,
+    most: int = 6,
 ) -> Figure:
     """Truth above, predictions below, one column for each picture.
 
@@ -115,6 +115,6 @@ def show_bars(values: dict[str, Sequence[float]], names: Sequence[str], title: s
         ax.bar(at, heights, width, color=STYLES[place][0], edgecolor="white", hatch=hatches[place], label=name)
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
     ax.set(ylabel=ylabel, title=title, ylim=(0, None))
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside the bars, which may be as high as the picture
     words = "; ".join(f"{name}: {', '.join(f'{n} {v:.2f}' for n, v in zip(names, row, strict=True))}" for name, row in values.items())
     return set_alt(figure, f"{title}. {ylabel}. {words}.")

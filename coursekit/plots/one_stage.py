@@ -36,7 +36,7 @@ def show_anchors(image: Tensor, strides: Sequence[int], sizes: Sequence[Sequence
         strides, sizes, ratios: as for `make_anchors`. A line style for each ratio.
     """
     height, width = image.shape[1:]
-    figure, axes = plt.subplots(1, len(strides), figsize=(4.2 * len(strides), 4.6), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, len(strides), figsize=(4.2 * len(strides), 5.0), layout="constrained", squeeze=False)
     counts = []
     for ax, stride, group in zip(axes[0], strides, sizes, strict=True):
         rows, columns = height // stride, width // stride

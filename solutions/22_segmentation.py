@@ -12,7 +12,7 @@
 # | why 90 % of the pixels right can be worth nothing | `iou_by_class` |
 # | a fully convolutional network, and three ways to enlarge a map | `upsample_add` |
 # | U-Net in miniature, and what its bridges are for, measured at the edges | |
-# | a loss that is fair to small classes | `dice_loss` |
+# | a loss that is fair to small classes, and what that costs | `dice_loss` |
 # | from boxes to masks; islands, and when they fail | `mask_iou` |
 # | how masks are stored: polygons, run lengths, palettes, and the bugs in between | `rle_encode`, `resize_sample` repaired |
 # | one number for things and stuff | `panoptic_quality` |
@@ -584,7 +584,7 @@ for name, make in (("FCN", lambda: FCN(5)), ("FCN + 4 skips", lambda: FCN(5, ski
     torch.manual_seed(0)
     model, begin = make().to(device), time.perf_counter()
     model.encoder.load_state_dict(fcn.encoder.state_dict())
-    models[name], losses = train(model, both, at(smoke=1, quick=6, full=8))
+    models[name], losses = train(model, both, at(smoke=1, quick=5, full=8))
     said[name] = segment(model, held_images).argmax(dim=1).numpy()
     print(f"{name:>14}: {time.perf_counter() - begin:.0f} s, loss {losses[0]:.3f} -> {losses[-1]:.3f}")
 unet = models["U-Net"]
@@ -813,6 +813,9 @@ def find_boxes(image):
     return one.boxes[keep].cpu() * 96 / 256, one.scores[keep].cpu().numpy(), labels
 
 
+looked = [find_boxes(image) for image in held_images]  # once for all
+
+
 def objects(way, number):
     """Masks (R, 96, 96), scores and labels of held-out scene `number`, found in one of four ways."""
     image, s = held_images[number], held[number]
@@ -821,7 +824,7 @@ def objects(way, number):
         return found, found.sum(axis=(1, 2)).astype(float), kinds - 1
     if way == "true boxes + mask head":
         return masks_in(image, torch.from_numpy(s.boxes).float()), np.ones(len(s.labels)), s.labels
-    boxes, scores, labels = find_boxes(image)
+    boxes, scores, labels = looked[number]
     if way == "detector's boxes, filled":
         return paste_masks(torch.ones(len(boxes), 28, 28), boxes, (96, 96)).numpy(), scores, labels
     return masks_in(image, boxes), scores, labels
@@ -1188,7 +1191,7 @@ print(split)
 # - Semantic: a class for each pixel. Instance: a mask for each object. Panoptic: one segment for each pixel, things counted, stuff not.
 # - Pixel accuracy flatters. mIoU divides by the union, class by class; void counts nowhere.
 # - A segmentation network is a classifier at every place. Halving loses the outline; skips (added scores) and bridges (concatenated features) bring it back.
-# - Dice is F1 on probabilities, class by class: a small class pulls as hard as a large one.
+# - Dice is F1 on probabilities, class by class: a small class pulls as hard as a large one, and so does an absent one. Measure before you believe.
 # - Islands cannot part what touches. Boxes can, and a tiny head fills them.
 # - PQ = SQ x RQ; more than one half makes the match unique.
 # - Class numbers are names. Never average them.
@@ -1223,7 +1226,7 @@ print(split)
 # | `only batches of spatial targets supported (3D tensors) but got targets of dimension: 4` | the map is (N, 1, H, W): take the axis away |
 # | `Expected floating point type for target with class probabilities` | the map is one-hot: give class numbers, (N, H, W) int64 |
 # | `Sizes of tensors must match except in dimension 1` in `torch.cat` | an odd size was halved and doubled: enlarge to `skip.shape[2:]`, not by 2 |
-# | loss falls, mIoU stays at 1 / K | it says background everywhere: look at IoU by class, add dice or weights |
+# | loss falls, mIoU stays at 1 / K | it says background everywhere, or has not found the others yet: look at IoU by class, train longer, weigh classes |
 # | a thin line of another class along every outline | the map was resized or rotated bilinearly |
 # | values 38, 75, 113 in a map | a palette PNG was read as grey |
 # | masks shifted by half a pixel | RoI align without `aligned=True`, or polygons read with other corners |

@@ -53,6 +53,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/train.py bccd --data $(BCCD)
 	$(BIN)/python benchmarks/train.py signs
+	$(BIN)/python benchmarks/sliding.py
+	$(BIN)/python benchmarks/detectors.py
 	$(BIN)/python benchmarks/pack.py
 
 build: $(VENV)/.dev

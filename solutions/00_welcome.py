@@ -332,7 +332,7 @@ band("AP of the shipped detector on 50 scenes", validation.summary["AP"], at_lea
 #
 # ## 6. The map
 #
-# Every notebook opens on its own and needs none of the others. Those that are marked are in your folder now; the rest is being written.
+# Every notebook opens on its own and needs none of the others. Those that are marked are in your folder now; 23 and 24 are being written.
 #
 # | | notebook | you will be able to |
 # |---|---|---|
@@ -349,13 +349,13 @@ band("AP of the shipped detector on 50 scenes", validation.summary["AP"], at_lea
 # | ● 11 | augmentation | make more data, and keep the boxes right |
 # | ● 12 | transfer | stand on weights that others trained |
 # | ● 13 | boxes | IoU, NMS, and the bugs of box formats |
-# | 14 | sliding window | turn a classifier into a detector, then make it a hundred times faster |
-# | 15 | classic | know what came before networks |
-# | 16, 17, 18 | grid, one stage, two stages | build three detectors, and know their limits |
+# | ● 14 | sliding window | turn a classifier into a detector, then make it fifty times faster |
+# | ● 15 | classic | know what came before networks |
+# | ● 16, 17, 18 | grid, one stage, two stages | build three detectors, and know their limits |
 # | ● 19 | YOLO | build the one you have just used |
 # | ● 20 | mAP | measure to the last bit, and say why AP was lost |
-# | 21 | bug clinic | heal twelve broken detectors |
-# | 22 | segmentation | go from boxes to pixels |
+# | ● 21 | bug clinic | heal twelve broken detectors |
+# | ● 22 | segmentation | go from boxes to pixels |
 # | 23 | deployment | serve it |
 # | 24 | project | do it all on data of your own |
 #

@@ -86,6 +86,20 @@ def test_a_repaired_bed_finds_everything(oracle, number):
     assert measured.unknown == 0
 
 
+def test_a_bed_is_not_looked_through_twice_but_a_repair_is(oracle):
+    assert oracle.find(3) is oracle.find(3)
+    assert oracle.chart(3) is oracle.chart(3)
+    assert oracle.chart(3) is not oracle.healthy(3)
+    calls = []
+
+    def repair(*arguments):
+        calls.append(1)
+        return steps.to_boxes(*arguments)
+
+    assert oracle.chart(3, repair).numbers == oracle.chart(3, repair).numbers
+    assert len(calls) == 6
+
+
 def test_without_stride_boxes_are_points_near_their_centres(oracle):
     assert oracle.chart(3)["AP"] == 0
     assert oracle.chart(3)["relative size"] == pytest.approx(1 / 8, abs=0.05)

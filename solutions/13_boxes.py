@@ -355,7 +355,7 @@ def with_slope(measure, stand_in):
     """`measure` where autograd can follow it, else ours: Python numbers and NumPy give the right values, and no gradient."""
     box = torch.tensor([[0.0, 0.0, 4.0, 4.0]], requires_grad=True)
     try:
-        follows = measure(box, box.detach() + 1).requires_grad
+        follows = getattr(measure(box, box.detach() + 1), "requires_grad", False)
     except RuntimeError:
         follows = False
     if not follows:
@@ -496,7 +496,7 @@ drag_suppression(six, six_scores, iou_threshold=0.5)
 
 # %% [markdown]
 # From 0.05 to 0.55 the answer is the same three boxes: nothing here overlaps by more than a sliver and less than 0.6. At 0 even #5 falls, for one shared pixel
-# of 127; at 0.9 nobody does. The confidence threshold cannot do the other's work: #1 is a duplicate, and its score is 0.80.
+# of 127; at 0.9 nobody does. Above a confidence of 0.50 #5 falls. But the confidence threshold cannot do the other's work: #1 is a duplicate, and its score is 0.80.
 #
 # Now the question that separates those who have understood it. Three boxes stand like stairs, each a little lower than the last. Neighbours overlap by 0.6, the
 # first and the third only by 0.33. The threshold is 0.5.

@@ -1,4 +1,4 @@
-"""Exercises of notebook 19_yolo: a block of the backbone, and from distances to boxes. More in n19_yolo_iou.py, n19_yolo_training.py."""
+"""Exercises of notebook 19_yolo: a block of the backbone, and from distances to boxes. More in the other n19_yolo_*.py files."""
 
 import torch
 from torch import Tensor, nn

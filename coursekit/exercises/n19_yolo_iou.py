@@ -29,9 +29,8 @@ def ciou_cases(generator):
     yield "random", tuple((corners + torch.tensor([[0.0], [2.0]])).flatten(2))
 
 
-def _ciou(a, b, distance=True, shape=True, weighted=True, squared=True, corner=False, hull_area=False, clamp=True):
+def _ciou(a, b, distance=True, shape=True, weighted=True, squared=True, corner=False, hull_area=False, clamp=True, eps=1e-7):
     """The right formula with one thing at a time to get wrong."""
-    eps = 1e-7
     size_a, size_b = a[:, 2:] - a[:, :2], b[:, 2:] - b[:, :2]
     sides = torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])
     shared = (sides.clamp(min=0) if clamp else sides).prod(dim=1)
@@ -78,6 +77,14 @@ def ciou_is_giou(boxes1, boxes2):
 
 def ciou_unclamped(boxes1, boxes2):
     return _ciou(boxes1, boxes2, clamp=False)
+
+
+def ciou_zero_over_zero(boxes1, boxes2):
+    return _ciou(boxes1, boxes2, eps=0.0)
+
+
+def ciou_as_a_loss(boxes1, boxes2):
+    return 1 - _ciou(boxes1, boxes2)
 
 
 ciou_exercise = Exercise(
@@ -132,6 +139,12 @@ ciou_exercise = Exercise(
         Misconception(
             "no-clamp", ciou_unclamped, "Two boxes that are apart on both axes got an overlap. How wide is an empty intersection?"
         ),
+        Misconception(
+            "zero-over-zero",
+            ciou_zero_over_zero,
+            "Of two equal boxes v and 1 - IoU are both 0, and 0 / 0 is nan. Add a tiny number (1e-7) below every fraction.",
+        ),
+        Misconception("a-loss", ciou_as_a_loss, "That is the loss, 1 - CIoU. Return CIoU itself: 1 for equal boxes, below 0 far apart."),
     ],
     hints=[
         "Three parts: IoU, minus (distance of the centres)^2 / (diagonal of the smallest box around both)^2, minus alpha * v.",
@@ -174,7 +187,7 @@ def soft_nms_cases(generator):
     yield "random", (corners.flatten(1), scores, torch.randint(0, 2, (8,), generator=generator), 0.5, 0.05)
 
 
-def _soft_nms(boxes, scores, labels, sigma, floor, weaken=None, per_class=True, in_order=False, twice=False):
+def _soft_nms(boxes, scores, labels, sigma, floor, weaken=None, per_class=True, in_order=False, twice=False, again=False):
     """The right procedure with one thing at a time to get wrong."""
     weaken = weaken or (lambda iou: torch.exp(-iou.square() / sigma))
     start, scores, keep = scores, scores.clone(), []
@@ -184,7 +197,8 @@ def _soft_nms(boxes, scores, labels, sigma, floor, weaken=None, per_class=True, 
         best = torch.where(left, start if in_order else scores, torch.tensor(-1.0)).argmax()
         keep.append(best)
         left[best] = False
-        scores = torch.where(left, scores * weaken(overlap[best]), scores)
+        weakened = torch.arange(len(scores)) != best if again else left
+        scores = torch.where(weakened, scores * weaken(overlap[best]), scores)
         left &= (scores > floor) | twice
     return scores, torch.stack(keep) if keep else torch.zeros(0, dtype=torch.int64)
 
@@ -211,6 +225,15 @@ def soft_nms_in_the_first_order(boxes, scores, labels, sigma, floor):
 
 def soft_nms_keeps_below_the_floor(boxes, scores, labels, sigma, floor):
     return _soft_nms(boxes, scores, labels, sigma, floor, twice=True)
+
+
+def soft_nms_weakens_the_taken(boxes, scores, labels, sigma, floor):
+    return _soft_nms(boxes, scores, labels, sigma, floor, again=True)
+
+
+def soft_nms_only_the_kept(boxes, scores, labels, sigma, floor):
+    scores, keep = _soft_nms(boxes, scores, labels, sigma, floor)
+    return scores[keep], keep
 
 
 soft_nms_exercise = Exercise(
@@ -244,6 +267,16 @@ soft_nms_exercise = Exercise(
             soft_nms_in_the_first_order,
             "You go through the boxes by their first scores. After each round the "
             "scores have changed: who is the best of those left *now*?",
+        ),
+        Misconception(
+            "the-taken-weakened",
+            soft_nms_weakens_the_taken,
+            "A box that was taken already lost score to a later one. Only those still left are weakened; what is taken keeps its score.",
+        ),
+        Misconception(
+            "only-the-kept",
+            soft_nms_only_the_kept,
+            "You returned the scores of the kept boxes alone. The first answer has a score for each of the N boxes, in their own order.",
         ),
         Misconception(
             "floor-forgotten",

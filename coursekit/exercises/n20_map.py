@@ -83,6 +83,10 @@ def match_best_pairs_first(iou, threshold):
     return choice
 
 
+def match_without_threshold(iou, threshold):
+    return _match(iou, 0.0)
+
+
 def match_says_yes_or_no(iou, threshold):
     return (_match(iou, threshold) >= 0).astype(np.int64)
 
@@ -130,6 +134,11 @@ match_detections = Exercise(
             "best-pairs-first",
             wrong=match_best_pairs_first,
             hint="You began with the highest IoU of all. The order is by score: row 0 chooses first, even if row 1 fits better.",
+        ),
+        Misconception(
+            "no-threshold",
+            wrong=match_without_threshold,
+            hint="A truth was taken whose IoU is below the threshold. Who overlaps too little takes nothing: -1.",
         ),
         Misconception(
             "yes-or-no",

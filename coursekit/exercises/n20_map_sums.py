@@ -152,6 +152,10 @@ def area_from_the_left(recall, precision):
     return float(np.sum(np.diff(recall, prepend=0.0) * np.maximum.accumulate(precision)))
 
 
+def area_not_turned_back(recall, precision):
+    return float(np.sum(np.diff(recall, prepend=0.0) * np.maximum.accumulate(precision[::-1])))
+
+
 def area_mean_of_precision(recall, precision):
     return float(np.mean(precision)) if len(precision) else 0.0
 
@@ -193,6 +197,11 @@ ap_area = Exercise(
             "from-the-left",
             wrong=area_from_the_left,
             hint="You raised precision to the best one *before*. It must be the best one from here on: accumulate from the right.",
+        ),
+        Misconception(
+            "not-turned-back",
+            wrong=area_not_turned_back,
+            hint="You turned the precisions round and left them so: the first width meets the last height. Turn them back with `[::-1]`.",
         ),
         Misconception(
             "mean-of-precision",

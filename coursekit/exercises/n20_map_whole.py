@@ -80,6 +80,18 @@ def map_absent_classes_as_zero(images, num_classes):
     return float(np.nan_to_num(_table(images, num_classes)).mean())
 
 
+def map_nan_kept(images, num_classes):
+    return float(_table(images, num_classes).mean())
+
+
+def map_nine_thresholds(images, num_classes):
+    return float(np.nanmean(_table(images, num_classes, np.arange(0.5, 0.95, 0.05))))
+
+
+def map_thresholds_drift(images, num_classes):
+    return float(np.nanmean(_table(images, num_classes, np.arange(0.5, 1.0, 0.05))))
+
+
 def map_weighs_thresholds(images, num_classes):
     per_threshold = np.nanmean(_table(images, num_classes), axis=1)
     return float(np.average(per_threshold, weights=steps.IOU_THRESHOLDS))
@@ -129,6 +141,21 @@ coco_map = Exercise(
             "absent-as-zero",
             wrong=map_absent_classes_as_zero,
             hint="A class that no image has counted as 0. There was nothing to find, so it says nothing: leave it out of the mean.",
+        ),
+        Misconception(
+            "nan-kept",
+            wrong=map_nan_kept,
+            hint="One NaN makes the whole mean NaN. A class that no image has stays out: average the other cells.",
+        ),
+        Misconception(
+            "nine-thresholds",
+            wrong=map_nine_thresholds,
+            hint="`np.arange` stops before its end, so 0.95 is missing. Ten thresholds: `np.linspace(0.5, 0.95, 10)`.",
+        ),
+        Misconception(
+            "thresholds-drift",
+            wrong=map_thresholds_drift,
+            hint="`np.arange` adds 0.05 again and again: its 0.8 is 0.8000000000000003, and an IoU of 0.8 fails it. Use `np.linspace`.",
         ),
         Misconception(
             "weighted-thresholds",

@@ -76,6 +76,8 @@ def show_curves(curves: Mapping[str, tuple], title: str, xlabel: str, ylabel: st
     for number, (name, (x, y)) in enumerate(curves.items()):
         ax.plot(x, y, LINES[number % len(LINES)], linewidth=2, label=name)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    if all(isinstance(value, int) for x, _ in curves.values() for value in x):
+        ax.xaxis.get_major_locator().set_params(integer=True)  # there is no epoch 1.5
     if ylim:
         ax.set_ylim(*ylim)
     if len(curves) > 1:

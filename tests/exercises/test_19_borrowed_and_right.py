@@ -19,9 +19,9 @@ from coursekit.data.geometric import letterbox, resize_image
 from coursekit.data.targets import empty_target
 from coursekit.exercises.core import find
 from coursekit.exercises.n19_yolo import decode_sides
+from coursekit.exercises.n19_yolo_assign import assign_owners
 from coursekit.exercises.n19_yolo_centre import centre_owners
 from coursekit.exercises.n19_yolo_photo import find_in_photo
-from coursekit.exercises.n19_yolo_training import assign_owners
 from coursekit.exercises.verdict import judge
 from coursekit.training import ema
 from coursekit.yolo import layers, loss

@@ -42,6 +42,12 @@ def test_curves_differ_in_more_than_colour():
     assert "a ends at 0.5; b ends at 0.2" in get_alt(figure)
 
 
+def test_epochs_are_marked_at_whole_numbers_only():
+    ticks = yolo.show_curves({"loss": (range(1, 4), [3.0, 2.0, 1.5])}, "title", "epoch", "loss").axes[0].get_xticks()
+    assert all(tick == int(tick) for tick in ticks)
+    assert any(t != int(t) for t in yolo.show_curves({"loss": ([1.0, 2.0, 3.0], [3, 2, 1])}, "title", "rate", "loss").axes[0].get_xticks())
+
+
 def test_a_table_shows_every_seed():
     figure = yolo.show_table({"with": [0.5, 0.6], "without": [0.1, 0.2]}, "title", "AP")
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 4

@@ -739,13 +739,13 @@ def augment(picture, boxes, mirrored, gain):
     """(3, H, W) uint8 and (N, 4) xyxy -> the sample, `gain` times as bright and, if asked for, mirrored left and right."""
     picture = (picture.float() * gain).clamp(0, 255).to(torch.uint8)
     if mirrored:
-        picture = picture.flip(2)
         ### BEGIN SOLUTION
+        picture = picture.flip(2)
         x1, y1, x2, y2 = boxes.unbind(dim=1)
         width = picture.shape[2]
         boxes = torch.stack([width - x2, y1, width - x1, y2], dim=1)
         ### STUDENT
-        #
+        # picture = picture.flip(2)
         ### END SOLUTION
     return picture, boxes
 
@@ -889,10 +889,10 @@ def training_step(model, optimiser, images, targets, loss_of):
     loss = loss_of(model, images, targets)
     ### BEGIN SOLUTION
     optimiser.zero_grad()
-    ### STUDENT
-    #
-    ### END SOLUTION
     loss.backward()
+    ### STUDENT
+    # loss.backward()
+    ### END SOLUTION
     nn.utils.clip_grad_norm_(model.parameters(), 10.0)
     optimiser.step()
     return float(loss.detach())

@@ -27,7 +27,19 @@ def make_anchors_cases(generator):
 
 
 def _anchors(
-    size_hw, strides, sizes, ratios, offset=0.5, after=0.0, swap=False, area=True, half=0.5, columns=False, apart=False, sizes_first=False
+    size_hw,
+    strides,
+    sizes,
+    ratios,
+    offset=0.5,
+    after=0.0,
+    swap=False,
+    area=True,
+    half=0.5,
+    columns=False,
+    apart=False,
+    sizes_first=False,
+    power=0.5,
 ):
     """The right anchors with one thing at a time to get wrong."""
     found = []
@@ -37,7 +49,7 @@ def _anchors(
         cells = (cells.transpose(0, 1) if columns else cells).reshape(-1, 1, 2)
         centres = (cells + offset) * stride + after
         pairs = [(s, r) for s in group for r in ratios] if sizes_first else [(s, r) for r in ratios for s in group]
-        stretch = [(s / r**0.5, s * r**0.5) if area else (s, s * r) for s, r in pairs]
+        stretch = [(s / r**power, s * r**power) if area else (s, s * r) for s, r in pairs]
         shapes = torch.tensor(stretch, dtype=torch.float32)
         shapes = shapes.flip(1) if swap else shapes
         boxes = torch.cat([centres - shapes * half, centres + shapes * half], dim=2)  # (cells, K, 4)
@@ -59,6 +71,10 @@ def anchors_by_width_over_height(size_hw, strides, sizes, ratios):
 
 def anchors_of_another_area(size_hw, strides, sizes, ratios):
     return _anchors(size_hw, strides, sizes, ratios, area=False)
+
+
+def anchors_without_a_root(size_hw, strides, sizes, ratios):
+    return _anchors(size_hw, strides, sizes, ratios, power=1.0)
 
 
 def anchors_twice_as_large(size_hw, strides, sizes, ratios):
@@ -108,6 +124,12 @@ make_anchors_exercise = Exercise(
             anchors_of_another_area,
             "A ratio of 4 made your anchor four times as large. All ratios of one size share its area: which factor goes to the height, "
             "and which to the width?",
+        ),
+        Misconception(
+            "no-root",
+            anchors_without_a_root,
+            "Your anchor of ratio 4 is sixteen times as high as wide: the width was divided by the ratio *and* the height multiplied "
+            "by it. Each side gets only the square root.",
         ),
         Misconception(
             "twice-as-large",

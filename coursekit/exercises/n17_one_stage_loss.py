@@ -1,7 +1,7 @@
 """Losses in notebook 17_one_stage: the focal loss, and the planted bug in what it is divided by."""
 
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from coursekit.exercises.core import Close, Exercise, Misconception
 from coursekit.one_stage.focal import focal_loss
@@ -75,6 +75,20 @@ def focal_by_logarithm(logits, targets, alpha=0.25, gamma=2.0):
     return _focal(logits, targets, alpha, gamma, naive=True)
 
 
+def focal_from_probabilities(logits, targets, alpha=0.25, gamma=2.0):
+    p = logits.sigmoid()
+    p_true = p * targets + (1 - p) * (1 - targets)
+    weight = alpha * targets + (1 - alpha) * (1 - targets)
+    return weight * (1 - p_true) ** gamma * binary_cross_entropy(p, targets, reduction="none")
+
+
+def focal_times_gamma(logits, targets, alpha=0.25, gamma=2.0):
+    p = logits.sigmoid()
+    p_true = p * targets + (1 - p) * (1 - targets)
+    weight = alpha * targets + (1 - alpha) * (1 - targets)
+    return weight * (1 - p_true) * gamma * binary_cross_entropy_with_logits(logits, targets, reduction="none")
+
+
 def focal_summed(logits, targets, alpha=0.25, gamma=2.0):
     return _focal(logits, targets, alpha, gamma, ends="sum")
 
@@ -110,6 +124,13 @@ focal_exercise = Exercise(
             "For a logit of 120 the probability rounds to 1, and log(1 - p) to minus infinity. "
             "`binary_cross_entropy_with_logits` computes from the logit (notebook 02).",
         ),
+        Misconception(
+            "from-probabilities",
+            focal_from_probabilities,
+            "`binary_cross_entropy` gets a rounded probability, and cuts its logarithm at -100; a logit of 120 that is wrong costs 120. "
+            "`binary_cross_entropy_with_logits` takes the logit itself.",
+        ),
+        Misconception("times-gamma", focal_times_gamma, "You multiplied by gamma. It is a power: (1 - p_t) ** gamma."),
         Misconception("summed", focal_summed, "One loss for each entry is wanted; who calls it decides what is summed."),
         Misconception("averaged", focal_averaged, 'One loss for each entry is wanted: `reduction="none"`, and no mean at the end.'),
     ],

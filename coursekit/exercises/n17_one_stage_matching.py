@@ -15,6 +15,7 @@ def match_cases(generator):
 
     strips = boxes([0, 0, 10, 7], [0, 0, 10, 5], [0, 0, 10, 4.5], [0, 0, 10, 4], [0, 0, 10, 3.5], [20, 20, 30, 30])
     yield "IoU 0.7, 0.5, 0.45, 0.4, 0.35 and 0", (strips, boxes([0, 0, 10, 10]))
+    yield "three are good, not only the best", (boxes([0, 0, 10, 9], [0, 0, 10, 8], [0, 1, 10, 10], [0, 0, 10, 7]), boxes([0, 0, 10, 10]))
     yield "other thresholds", (strips, boxes([0, 0, 10, 10]), 0.25, 0.7)
     yield "no objects", (boxes([0, 0, 10, 10], [4, 4, 8, 8]), boxes())
     yield "no IoU above 0.3: the best anchor is kept", (boxes([0, 0, 10, 3], [0, 0, 10, 2]), boxes([0, 0, 10, 10]))
@@ -92,6 +93,23 @@ def match_the_object_decides(anchors, truth, low=0.4, high=0.5):
     return _match(anchors, truth, low, high, owner_of_best="object")
 
 
+def match_ignored_last(anchors, truth, low=0.4, high=0.5):
+    answer = _match(anchors, truth, low, high, best="none")
+    if len(truth) == 0:
+        return answer
+    overlap = box_iou(truth, anchors)
+    answer[overlap.max(dim=0).values >= low] = -2
+    best = ((overlap == overlap.max(dim=1, keepdim=True).values) & (overlap > 0)).any(dim=0)
+    return torch.where(best, overlap.max(dim=0).indices, answer)
+
+
+def match_by_argmax_of_each_object(anchors, truth, low=0.4, high=0.5):
+    answer = _match(anchors, truth, low, high, best="none")
+    if len(truth):
+        answer[box_iou(truth, anchors).argmax(dim=1)] = torch.arange(len(truth))
+    return answer
+
+
 def match_objects_out_of_reach(anchors, truth, low=0.4, high=0.5):
     return _match(anchors, truth, low, high, reach=False)
 
@@ -138,6 +156,18 @@ match_exercise = Exercise(
             match_the_object_decides,
             "The best anchor of an object overlaps another object more, and you gave it to the first. Each anchor answers for the object "
             "that *it* overlaps most.",
+        ),
+        Misconception(
+            "ignored-last",
+            match_ignored_last,
+            "You wrote -2 after the objects, and so over most of them: at least `low` is true of all that reach `high`. Write -2 first.",
+        ),
+        Misconception(
+            "argmax-of-each-object",
+            match_by_argmax_of_each_object,
+            "`answer[overlap.argmax(dim=1)] = torch.arange(len(truth))` is short, and wrong three times: only one of equals answers, an "
+            "object that nobody touches gets anchor 0, and an anchor that overlaps another object more changes its owner. Ask each anchor "
+            "whether it is *a* best one.",
         ),
         Misconception(
             "out-of-reach",

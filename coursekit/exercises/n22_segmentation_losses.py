@@ -22,6 +22,7 @@ def dice_cases(generator):
     yield "no doubt in one pixel, all doubt in the others", (torch.tensor([[[[0.0, 0, 5]], [[0.0, 0, -5]]]]), grid([0, 1, 0]), 1.0)
     yield "a class of one pixel and one of five", (certain([0, 2, 2, 2, 2, 2, 0], 3), grid([1, 2, 2, 2, 2, 2, 0]), 0.5)
     yield "a class that is nowhere", (certain([0, 1, 1], 3), grid([0, 1, 1]), 1.0)
+    yield "a class that is nowhere, and said once", (certain([0, 2, 1], 3), grid([0, 1, 1]), 1.0)
     yield "nearly no smoothing", (certain([0, 1, 1, 0], 2, 1.0), grid([0, 0, 1, 1]), 0.01)
     two = torch.cat([certain([0, 0, 0, 1], 2), certain([1, 1, 1, 1], 2)]), torch.cat([grid([0, 0, 1, 1]), grid([1, 1, 1, 1])])
     yield "two pictures: one sum", (*two, 1.0)
@@ -90,6 +91,29 @@ def dice_over_the_wrong_axis(logits, target, smooth):
     return _dice(logits, target, smooth, squash=lambda x: x.softmax(dim=-1))
 
 
+def dice_of_squares(logits, target, smooth):
+    probabilities = logits.softmax(dim=1)
+    truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)
+    shared, sizes = (probabilities * truth).sum(dim=(0, 2, 3)), (probabilities**2 + truth).sum(dim=(0, 2, 3))
+    return 1 - ((2 * shared + smooth) / (sizes + smooth))[1:].mean()
+
+
+def dice_without_smooth(logits, target, smooth):
+    return _dice(logits, target, smooth, ratio=lambda shared, sizes, s: 2 * shared / sizes)
+
+
+def dice_with_smooth_doubled(logits, target, smooth):
+    return _dice(logits, target, smooth, ratio=lambda shared, sizes, s: 2 * (shared + s) / (sizes + s))
+
+
+def dice_of_classes_that_are_there(logits, target, smooth):
+    probabilities = logits.softmax(dim=1)
+    truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)
+    shared, sizes = (probabilities * truth).sum(dim=(0, 2, 3)), (probabilities + truth).sum(dim=(0, 2, 3))
+    there = truth.sum(dim=(0, 2, 3))[1:] > 0
+    return 1 - ((2 * shared + smooth) / (sizes + smooth))[1:][there].mean()
+
+
 def dice_of_all_classes_at_once(logits, target, smooth):
     probabilities = logits.softmax(dim=1)[:, 1:]
     truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:]
@@ -134,6 +158,18 @@ dice = Exercise(
             "smooth-below-only",
             dice_smoothed_below_only,
             "A class that is nowhere, rightly not said, costs you 1. `smooth` stands above and below, so that 0 / 0 becomes 1.",
+        ),
+        Misconception("no-smooth", dice_without_smooth, "`smooth` is nowhere: it is added above and below."),
+        Misconception(
+            "smooth-doubled",
+            dice_with_smooth_doubled,
+            "A class that is not there and not said has dice 2 with you. `smooth` is added after the doubling: 2 * shared + smooth.",
+        ),
+        Misconception("squares", dice_of_squares, "Your sizes are sums of squares, as some papers have it. Here: plain sums below."),
+        Misconception(
+            "absent-left-out",
+            dice_of_classes_that_are_there,
+            "You left classes out that are in no picture of the batch. They count here: who says them although they are nowhere pays.",
         ),
         Misconception("no-softmax", dice_of_logits, "You used the logits themselves. They are no probabilities yet: which function?"),
         Misconception(

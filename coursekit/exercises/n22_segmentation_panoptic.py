@@ -53,14 +53,14 @@ def _counts(truth, truth_classes, found, found_classes, num_classes, **wrong):
             if found_area[f] == 0 or (wrong.get("by_number") and f != t):
                 continue
             union = true_area[t] + found_area[f] - overlaps[t, f] - (0 if wrong.get("void_in_union") else overlaps[0, f])
-            iou = overlaps[t, f] / max(union, 1)
+            iou = overlaps[t, f] / (min(true_area[t], found_area[f]) if wrong.get("of_the_smaller") else max(union, 1))
             same = wrong.get("any_class") or truth_classes[t] == found_classes[f]
             enough = iou >= 0.5 if wrong.get("at_least") else iou > wrong.get("threshold", 0.5)
             if same and enough:
                 counts[truth_classes[t], :2] += iou, 1
                 matched.add(f)
                 hit = True
-        counts[truth_classes[t], 3] += not hit
+        counts[truth_classes[t], 3] += wrong.get("found_are_missed") or not hit
     for f in range(first, len(found_area)):
         if found_area[f] and f not in matched:
             counts[found_classes[f], 2] += wrong.get("void_no_excuse") or overlaps[0, f] / found_area[f] <= 0.5
@@ -92,6 +92,16 @@ panoptic_quality = Exercise(
             "at-least-half",
             _wrong(at_least=True),
             "An IoU of exactly 0.5 matched. It must be *more*: at exactly one half a segment could have two partners.",
+        ),
+        Misconception(
+            "found-are-missed",
+            _wrong(found_are_missed=True),
+            "A true segment that has found its partner is counted as missed as well. It is a TP, and no FN.",
+        ),
+        Misconception(
+            "of-the-smaller",
+            _wrong(of_the_smaller=True),
+            "You divided the shared pixels by the smaller of the two segments. IoU divides by the union.",
         ),
         Misconception(
             "any-class",

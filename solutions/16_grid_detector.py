@@ -84,7 +84,7 @@ print("labels", labels.tolist(), "->", [NAMES[k] for k in labels])
 # | **coverage** (커버리지) | (4 classes, 8, 8) | is a sign of this class here? |
 # | **corners** (모서리) | (4, 8, 8) | if so: where are its left, upper, right and lower sides, seen from here? |
 #
-# Eight numbers a cell, 64 cells, one pass. No windows, no pyramid. NVIDIA's DetectNet (2016) did it so, and, with a coarser grid and one more trick, YOLOv1 (2015).
+# Eight numbers a cell, 64 cells, one pass. No windows, no pyramid. NVIDIA's DetectNet (2016) did it so, and, with a coarser grid, YOLOv1 (2015).
 #
 # ## 2. A cell and its numbers
 #
@@ -172,9 +172,7 @@ covered = covered_cells(torch.tensor([24.0, 8, 84, 56]), (SIZE, SIZE), 16, 0.5)
 print(covered.int()[:5, :6])
 
 # %%
-reveal(
-    "16.q1", answer=1, because=f"40 and 56 in x, 24 and 40 in y: 2 x 2 = {int(covered.sum())}. The whole box touches four times as many."
-)
+reveal("16.q1", answer=1, because=f"40 and 56 in x, 24 and 40 in y: 2 x 2 = {int(covered.sum())}. The whole box touches 5 x 4 = 20.")
 assert covered.sum() == 4
 
 # %% [markdown]
@@ -696,6 +694,8 @@ known = json.loads(resource("measured.json").read_text()).get("detectors", {})
 beside = {name: known[name] for name in ("sliding window", "grid") if name in known}
 if beside:
     show_detectors(beside, "Windows and grid on the same scenes")
+else:
+    print("not measured yet: benchmarks/detectors.py writes this table")
 
 # %% [markdown]
 # ## 10. What one grid cannot do
@@ -750,7 +750,7 @@ reveal("16.q6", answer=worst, because=", ".join(f"{name} pixels: {value:.2f}" fo
 band("recall of signs of 44 pixels and more, minus under 12", by_size[3] - by_size[0], at_least=0.2)
 
 # %% [markdown]
-# A sign of 12 pixels is smaller than one cell. It has one covered cell, where a large one has a dozen, so it teaches less; and an error of a quarter of a stride, 4 pixels, is a third of its width.
+# A sign of 12 pixels is smaller than one cell. It has one covered cell, where the large one of section 3 has four, so it teaches less; and an error of a quarter of a stride, 4 pixels, is a third of its width.
 # By hand: a box of 12 x 12, moved by 4 to the right and 4 down, shares 8 · 8 = 64 of 2 · 144 - 64 = 224: IoU 0.29, a miss. The same error on a sign of 48: 44² / (2 · 48² - 44²) = 0.72, a hit.
 #
 # ### A finer grid
@@ -787,7 +787,7 @@ show_recall(list(BINS), counts, lines, "Recall by size of the sign", "longer sid
 band("recall of 12 to 20 pixels: what the finer grid gains", by_size_fine[1] - by_size[1], at_least=at(quick=0.1, full=0.05))
 
 # %% [markdown]
-# The finer grid finds more of the small signs, with the same number of weights and epochs. It costs time: the last stage and the head work at four times as many places. And the next halving would cost four times as much again.
+# The finer grid finds more of the small signs, with the same number of weights and epochs. It costs time: the last stage and the head work at four times as many places. The next halving would make it four times as many again.
 # The answer of notebooks 17 and 19 is to have several grids at once, each for its own sizes.
 #
 # ### By crowding
@@ -824,7 +824,8 @@ band("sharing a cell of 16: what the finer grid gains", by_crowd["8 pixels a cel
 
 # %% [markdown]
 # The same signs, of the same size, in the same scenes: on the grid of 16 most of those that share a cell are lost, and not only one of two. Of each pair the network was told one only, and a cell
-# in which two signs meet is hard to read. On the grid of 8 most of these pairs have two cells, and many come back. The upper bound of section 5 is the part that no training can mend.
+# in which two signs meet is hard to read. On the grid of 8 each of these pairs has two cells, and many come back. The gap that is left there cannot come from shared cells: signs so near to each other also hide
+# parts of each other. The upper bound of section 5 is the part that no training can mend.
 #
 # ## 11. Find the bug
 #
@@ -833,8 +834,8 @@ band("sharing a cell of 16: what the finer grid gains", by_crowd["8 pixels a cel
 # | symptom | what she sees |
 # |---|---|
 # | coverage maps | as they should be |
-# | large signs | found as before |
-# | small signs | hardly any is found |
+# | signs of 44 pixels and more | most are found, as before |
+# | all smaller ones | hardly any is found |
 # | mean of her x1, minus the right one; likewise y1, x2, y2 | -8, -8, -8, -8, on the grid of 16. On the grid of 8: -4, -4, -4, -4 |
 #
 # All four numbers by the same amount: the *sizes* are right, the places are not. And the amount follows the stride.

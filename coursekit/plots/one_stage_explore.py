@@ -43,9 +43,10 @@ def scene(x, y, width: float, height: float, stride: int, size: float, ratio: fl
     """Match one object, given by its centre and size in pixels, with one anchor a cell in an image of 64 pixels.
 
     Args:
-        x, y, width, height: of the object. stride: of the map, a divisor of 64. size, ratio: of the anchors, see `make_anchors`.
+        x, y, width, height: of the object, which ends where the image ends. stride: of the map, a divisor of 64.
+        size, ratio: of the anchors, see `make_anchors`.
     """
-    box = torch.tensor([x - width / 2, y - height / 2, x + width / 2, y + height / 2], dtype=torch.float32)
+    box = torch.tensor([x - width / 2, y - height / 2, x + width / 2, y + height / 2], dtype=torch.float32).clamp(0, SIDE)
     anchors = make_anchors((SIDE, SIDE), (stride,), [[size]], [ratio])
     return Scene(box, anchors, match_anchors(anchors, box[None]), box_iou(box[None], anchors).max().item())
 
@@ -54,7 +55,8 @@ def draw(one: Scene) -> Figure:
     """The object thick, answering anchors solid, ignored ones dotted, a small dot in the centre of every cell."""
     figure, ax = plt.subplots(figsize=(4.8, 4.9), layout="constrained")
     ax.set(xlim=(-12, SIDE + 12), ylim=(SIDE + 12, -12), xlabel="x in pixels", ylabel="y in pixels, downwards", aspect="equal")
-    ax.set_title(f"{int((one.match == 0).sum())} anchors answer (solid), {int((one.match == -2).sum())} are ignored (dotted)", fontsize=10)
+    answer, ignored = int((one.match == 0).sum()), int((one.match == -2).sum())
+    ax.set_title(f"anchors that answer (solid): {answer}; ignored (dotted): {ignored}", fontsize=10)
     draw_box(ax, (0, 0, SIDE, SIDE), color=GREY, width=1)
     centres = (one.anchors[:, :2] + one.anchors[:, 2:]) / 2
     ax.plot(*centres.T, ".", color=GREY, markersize=3)
@@ -80,17 +82,21 @@ def explore_matching(x=30, y=34, width=20, height=20, stride=8, size=24, ratio=1
         def slider(name, value, low, high):
             return ipywidgets.IntSlider(value=value, min=low, max=high, description=name, layout={"width": "420px"})
 
+        def buttons(name, value, options):
+            return ipywidgets.ToggleButtons(value=value, options=options, description=name, style={"button_width": "60px"})
+
         controls = [
             slider("x", x, 0, SIDE),
             slider("y", y, 0, SIDE),
             slider("width", width, 4, SIDE),
             slider("height", height, 4, SIDE),
-            ipywidgets.ToggleButtons(value=stride, options=(4, 8, 16, 32), description="stride"),
+            buttons("stride", stride, (4, 8, 16, 32)),
             slider("size", size, 8, SIDE),
-            ipywidgets.ToggleButtons(value=ratio, options=RATIOS, description="ratio"),
+            buttons("ratio", ratio, RATIOS),
         ]
         now = scene(x, y, width, height, stride, size, ratio)
-        shown, line = ipywidgets.Image(value=png(draw(now)), format="png"), ipywidgets.HTML(str(now))
+        shown = ipywidgets.Image(value=png(draw(now)), format="png", layout={"width": "460px"})
+        line = ipywidgets.HTML(str(now))
 
         def moved(_):
             now = scene(**dict(zip(names, (c.value for c in controls), strict=True)))
@@ -98,7 +104,7 @@ def explore_matching(x=30, y=34, width=20, height=20, stride=8, size=24, ratio=1
 
         for each in controls:
             each.observe(moved, names="value")
-        return ipywidgets.VBox([*controls, line, shown])
+        return ipywidgets.VBox([*controls, line, shown], layout={"align_items": "flex-start"})  # else the picture is stretched
 
     first = scene(x, y, width, height, stride, size, ratio)
     words = f"An object of {width} x {height} pixels at ({x}, {y}), anchors of size {size}, ratio {ratio:g}, stride {stride}: {first}"

@@ -7,11 +7,13 @@ import base64
 import contextlib
 import html
 import io
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 SYMBOLS = {"good": "✓", "bad": "✗", "open": "○", "info": "→"}
 COLOURS = {"good": "#1f9d55", "bad": "#d64545", "open": "#8a8f98", "info": "#3b82c4"}  # at least 3:1 on white and on near-black
+_EMPHASIS = re.compile(r"(?<![\w*])\*([^\W\d_](?:[^*\n]*[\w.])?)\*(?![\w*])")  # *these words*, but neither 2 * 3 * 4 nor *args
 
 
 @dataclass
@@ -77,11 +79,11 @@ class Card:
 
 
 def code(text: str) -> str:
-    """Escaped, with `backticks` as code and line breaks kept."""
+    """Escaped, with `backticks` as code, *stars* as emphasis and line breaks kept."""
     pieces = html.escape(text).split("`")
     if len(pieces) % 2 == 0:  # a backtick without its twin
         return html.escape(text).replace("\n", "<br>")
-    marked = [f"<code>{p}</code>" if i % 2 else p.replace("\n", "<br>") for i, p in enumerate(pieces)]
+    marked = [f"<code>{p}</code>" if i % 2 else _EMPHASIS.sub(r"<em>\1</em>", p).replace("\n", "<br>") for i, p in enumerate(pieces)]
     return "".join(marked)
 
 
@@ -123,7 +125,7 @@ def brief(value: Any, limit: int = 700, depth: int = 3) -> str:
             return "..."
         if type(value) in (list, tuple):
             inner = _joined([brief(v, limit // 4, depth - 1) for v in value[:6]]) + (", ..." if len(value) > 6 else "")
-            return f"[{inner}]" if type(value) is list else f"({inner})"
+            return f"[{inner}]" if type(value) is list else f"({inner}{',' if len(value) == 1 else ''})"
         if type(value) is dict:
             pairs = [f"{brief(k, 60, 1)}: {brief(v, limit // 4, depth - 1)}" for k, v in list(value.items())[:8]]
             return "{" + _joined(pairs) + "}"

@@ -149,6 +149,25 @@ def test_html_says_it_in_words_symbol_and_colour_and_loads_nothing():
     assert "background" not in page  # the page's own, so that it reads on a dark theme
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("the *right* class", "the <em>right</em> class"),
+        ("of *all classes*: `a * b`", "of <em>all classes</em>: <code>a * b</code>"),
+        ("*minus* or *plus*.", "<em>minus</em> or <em>plus</em>."),
+        ("*a* and `*b*`", "<em>a</em> and <code>*b*</code>"),
+        ("2 * 3 * 4 = 24", "2 * 3 * 4 = 24"),
+        ("w*h*c", "w*h*c"),
+        ("f(*args, **kwargs) and *more", "f(*args, **kwargs) and *more"),
+        ("an odd ` and *this*", "an odd ` and *this*"),
+        ("*<b>*", "*&lt;b&gt;*"),
+    ],
+)
+def test_words_between_stars_are_emphasised_and_sums_are_left_alone(text, shown):
+    assert display.code(text) == shown
+
+
 def _luminance(colour):
     parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
@@ -181,6 +200,7 @@ class Shy:
         (SNAKE, "[[[...]]]"),
         ([torch.ones(1), 2], "[tensor([1.]), 2]"),
         ([torch.ones(2, 2), 2], "[tensor([[1., 1.],\n         [1., 1.]]),\n 2]"),
+        ((8,), "(8,)"),
         ([("a.png", 0), ("b.png", 1)], "[('a.png', 0), ('b.png', 1)]"),
         (["x" * 30] * 3, ",\n '"),
         (np.float64(20), "20.0"),
@@ -188,7 +208,22 @@ class Shy:
         ("x" * 5000, "..."),
         ({"boxes": torch.ones(1)}, "{'boxes': tensor([1.])}"),
     ],
-    ids=["none", "small", "large", "shy", "snake", "list", "over lines", "pairs", "too wide", "number", "float32", "long", "dict"],
+    ids=[
+        "none",
+        "small",
+        "large",
+        "shy",
+        "snake",
+        "list",
+        "over lines",
+        "tuple of one",
+        "pairs",
+        "too wide",
+        "number",
+        "float32",
+        "long",
+        "dict",
+    ],
 )
 def test_values_are_shown_briefly(value, words):
     assert words in brief(value)

@@ -33,9 +33,9 @@ def decode_cases(generator):
         yield "random", (coverage, corners, stride, 0.6)
 
 
-def drive_decode(answer, *arguments):
+def drive_decode(answer, coverage, corners, stride, threshold):
     """The answer with its boxes in one order, since any is right: by label, then score, then place."""
-    said = answer(*arguments)
+    said = answer(coverage, corners, stride, threshold)
     whole = type(said) in (tuple, list) and len(said) == 3 and all(is_a(each, torch.Tensor) for each in said)
     if not whole or said[0].shape != (len(said[0]), 4) or not len(said[0]) == len(said[1]) == len(said[2]):
         return said
@@ -64,6 +64,12 @@ def decode_centre_and_size(coverage, corners, stride, threshold):
     return torch.cat((boxes[:, :2], boxes[:, :2] + size), dim=1), scores, labels
 
 
+def decode_without_the_cell(coverage, corners, stride, threshold):
+    _, scores, labels = _decode(coverage, corners, stride, threshold)
+    _, row, column = (coverage >= threshold).nonzero(as_tuple=True)
+    return corners[:, row, column].T * stride, scores, labels
+
+
 decode_exercise = Exercise(
     name="16.decode",
     reference=decode,
@@ -81,6 +87,12 @@ decode_exercise = Exercise(
             lambda *given: _decode(*given, middle=0.0),
             "Every box is half a cell too far left and up. The corners are seen from the cell's centre, and that is at "
             "(column + 0.5) * stride.",
+        ),
+        Misconception(
+            "cell-forgotten",
+            decode_without_the_cell,
+            "All your boxes crowd around the picture's upper left corner. The corners say how far the sides lie from their own cell: "
+            "where in the picture is it?",
         ),
         Misconception(
             "strides-forgotten",

@@ -10,6 +10,7 @@ import torch
 
 from coursekit.authoring.solved import solutions_in
 from coursekit.exercises import guard
+from coursekit.exercises.attempt import parameter_names
 from coursekit.exercises.core import exercises_in, exercises_of, modules
 from coursekit.exercises.verdict import judge
 
@@ -45,6 +46,13 @@ def test_it_is_complete(exercise):
     assert all(m.hint and m.hint.strip()[-1] in ".?!`" for m in exercise.misconceptions)
     for twin in exercise.twins:
         assert guard.resolve(twin, load=True) is not None, f"{twin} does not exist"
+
+
+@every_exercise
+def test_each_input_of_a_verdict_has_its_own_name(exercise):
+    named_by, skip = (exercise.drive, 1) if exercise.drive else (exercise.reference, 0)
+    names = parameter_names(named_by, max(len(arguments) for _, arguments in exercise.draw_cases()), skip)
+    assert not [name for name in names if name.startswith("arg")], f"write the parameters of {named_by.__name__} out"
 
 
 @every_exercise

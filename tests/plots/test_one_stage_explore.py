@@ -28,6 +28,10 @@ def test_scene_by_hand(arguments, answer, ignored, best):
     assert one.best == pytest.approx(best, abs=0.005)
 
 
+def test_an_object_ends_where_the_image_ends():
+    assert scene(56, 4, 64, 20, 8, 24, 1.0).box.tolist() == [24, 0, 64, 14]
+
+
 def test_the_words_say_that_the_best_is_kept():
     assert "Nobody reaches 0.5: the best is kept." in str(scene(32, 32, 32, 32, 32, 32, 1.0))
     assert "Nobody" not in str(scene(16, 16, 32, 32, 32, 32, 1.0))
@@ -74,6 +78,7 @@ def test_moving_a_slider_changes_picture_and_words():
     *controls, line, shown = widget.children
     before = bytes(shown.value)
     assert before.startswith(b"\x89PNG")
+    assert shown.layout.width == "460px"  # and not as wide as the page, which a box does to a picture without a width
     assert line.value.startswith("1 of 64 anchors answer")
     controls[0].value = 24
     assert line.value.startswith("2 of 64 anchors answer")

@@ -227,6 +227,19 @@ def cell_with_bins_of_the_data(gx, gy, orientations=9):
     return np.histogram(np.degrees(np.arctan2(gy, gx)) % 180, orientations, weights=np.hypot(gx, gy))[0] / gx.size
 
 
+def cell_with_180_left_over(gx, gy, orientations=9):
+    """180 is added to negative angles, and the angle 180 itself is in no bin."""
+    angle = np.degrees(np.arctan2(gy, gx))
+    bins = np.floor(np.where(angle < 0, angle + 180, angle) / (180 / orientations))
+    return np.array([np.hypot(gx, gy)[bins == k].sum() for k in range(orientations)]) / gx.size
+
+
+def cell_always_of_20_degrees(gx, gy, orientations=9):
+    """The width of nine bins, whatever orientations says."""
+    bins = np.floor(np.degrees(np.arctan2(gy, gx)) % 180 / 20)
+    return np.array([np.hypot(gx, gy)[bins == k].sum() for k in range(orientations)]) / gx.size
+
+
 def cell_mean_of_each_bin(gx, gy, orientations=9):
     counts = _cell(gx, gy, orientations, length=lambda a, b: np.ones_like(a), share=False)
     return _cell(gx, gy, orientations, share=False) / np.maximum(counts, 1)
@@ -272,6 +285,16 @@ hog_cell = Exercise(
             "Gradients that point upwards (gy below 0) or straight to the left are missing from your histogram: their angles are "
             "negative, or 180. "
             "Take the angle modulo 180 first.",
+        ),
+        Misconception(
+            "180-left-over",
+            cell_with_180_left_over,
+            "You added 180 to the negative angles. What points to the left has 180 itself, which is in no bin: `% 180` makes it 0.",
+        ),
+        Misconception(
+            "always-20-degrees",
+            cell_always_of_20_degrees,
+            "Your bins are 20 degrees wide whatever `orientations` is. Nine of them are; eight are 22.5 wide: 180 / orientations.",
         ),
         Misconception("angle-from-y", cell_angle_from_y, "The angle is measured from the wrong axis. `np.arctan2` takes y first, then x."),
         Misconception(

@@ -20,6 +20,7 @@ def hard_negatives_cases(generator):
     yield "a window on the second face alone", (boxes, scores, faces([60, 0, 70, 10], [20, 0, 30, 10]), 9)
     yield "a picture without faces", (boxes, scores, faces(), 9)
     yield "more than wanted", (boxes, scores, faces(), 2)
+    yield "one wanted, and the best lies on a face", (boxes, scores, faces([0, 0, 10, 10]), 1)
     yield "none wanted", (boxes, scores, faces(), 0)
     yield "nothing above 0", (boxes[3:4], scores[3:4], faces([0, 0, 10, 10]), 9)
     yield "an overlap that equals the limit", (torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([0.5]), faces([0, 0, 5, 10]), 9, 0.5)
@@ -56,6 +57,11 @@ def negatives_over_the_windows(boxes, scores, faces, count, overlap=0.3):
     return _negatives(boxes, scores, faces, count, overlap, reduce=lambda iou: iou.amax(dim=0))
 
 
+def negatives_all_or_nothing(boxes, scores, faces, count, overlap=0.3):
+    """One number for the whole picture: the largest overlap of any window with any face."""
+    return _negatives(boxes, scores, faces, count, overlap, reduce=lambda iou: iou.max().expand(len(iou)))
+
+
 def negatives_first_face_only(boxes, scores, faces, count, overlap=0.3):
     return _negatives(boxes, scores, faces[:1], count, overlap)
 
@@ -74,6 +80,12 @@ def negatives_easy_ones(boxes, scores, faces, count, overlap=0.3):
 
 def negatives_of_any_score(boxes, scores, faces, count, overlap=0.3):
     return _negatives(boxes, scores, faces, count, overlap, sure=False)
+
+
+def negatives_cut_too_early(boxes, scores, faces, count, overlap=0.3):
+    """The count best windows first, then what of them lies on a face goes away."""
+    best = scores.argsort(descending=True, stable=True)[:count]
+    return _negatives(boxes[best], scores[best], faces, count, overlap)
 
 
 def negatives_never_equal(boxes, scores, faces, count, overlap=0.3):
@@ -109,6 +121,12 @@ hard_negatives = Exercise(
             "The largest overlap is wanted for each *window*, so the faces are what goes away: they are dimension 1 of `box_iou(boxes, "
             "faces)`.",
         ),
+        Misconception(
+            "all-or-nothing",
+            negatives_all_or_nothing,
+            "One window on a face, and no window of the picture is used any more: `.max()` without a dimension is one number for all. "
+            "One number for each window: dim=1.",
+        ),
         Misconception("first-face-only", negatives_first_face_only, "Only the first face is spared. The picture may hold several."),
         Misconception(
             "faces-not-spared", negatives_with_faces, "Windows on the faces came back as counter-examples. Nobody looked at `faces`."
@@ -119,6 +137,11 @@ hard_negatives = Exercise(
         ),
         Misconception(
             "any-score", negatives_of_any_score, "A window with a score of 0 or less was answered rightly. Only mistakes teach: scores > 0."
+        ),
+        Misconception(
+            "cut-too-early",
+            negatives_cut_too_early,
+            "You took the `count` best windows first and sorted out faces afterwards, so too few are left. First the rules, then the cut.",
         ),
         Misconception("limit-not-allowed", negatives_never_equal, "An overlap that equals the limit is still allowed: `<=`."),
     ],

@@ -71,6 +71,16 @@ def part_costs_steps(fits, x, y, cost, reach):
     return _part(fits, x, y, cost, reach, pay=lambda dx, dy: abs(dx) + abs(dy))
 
 
+def part_cost_for_dx_alone(fits, x, y, cost, reach):
+    """cost * dx**2 + dy**2, the brackets forgotten."""
+    return _part(fits, x, y, 1.0, reach, pay=lambda dx, dy: cost * dx**2 + dy**2)
+
+
+def part_brackets_forgotten_twice(fits, x, y, cost, reach):
+    """fits - cost * dx**2 + dy**2: going up or down is even paid for."""
+    return _part(fits, x, y, 1.0, reach, pay=lambda dx, dy: cost * dx**2 - dy**2)
+
+
 def part_goes_around(fits, x, y, cost, reach):
     return _part(fits, x, y, cost, reach, wrap=True)
 
@@ -123,6 +133,16 @@ part_score = Exercise(
             "distance-not-squared", part_costs_distance, "The cost grows with the *square* of the distance: dx² + dy², without a root."
         ),
         Misconception("steps", part_costs_steps, "You count |dx| + |dy| steps. The cost is quadratic: dx² + dy²."),
+        Misconception(
+            "cost-for-dx-alone",
+            part_cost_for_dx_alone,
+            "Only dx² is multiplied by the cost. Brackets: cost * (dx**2 + dy**2).",
+        ),
+        Misconception(
+            "paid-for-dy",
+            part_brackets_forgotten_twice,
+            "dy² is added to your score, as if going up or down were paid for. Brackets: fit - cost * (dx**2 + dy**2).",
+        ),
         Misconception(
             "around-the-border",
             part_goes_around,

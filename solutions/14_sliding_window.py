@@ -16,7 +16,7 @@
 # | when the two are equal, and what padding, stride and train mode do to that | |
 # | enlarging a map: nearest, bilinear, transposed convolution | `transposed_conv` |
 #
-# **Time** about a minute of computing on two CPU cores; about three and a half hours of thinking, with marks (✂) for lessons of 50 minutes.
+# **Time** about a minute of computing on two CPU cores; about four hours of thinking, with marks (✂) for lessons of 50 minutes.
 # **Before you start** you know convolution and LeNet (07), batch normalisation (08), boxes, IoU and NMS (13).
 
 # %%
@@ -81,7 +81,7 @@ scenes = small_world("validation", 100)
 image, target = scenes[33]
 print("image ", tuple(image.shape), image.dtype)
 print("boxes ", target["boxes"].tolist())
-show_boxes(image, target["boxes"], target["labels"], classes=scenes.classes, title="Two signs, 34 and 35 pixels high")
+show_boxes(image, target["boxes"], target["labels"], classes=scenes.classes, title="Two signs, both 35 pixels high")
 
 # %% [markdown]
 # A **window** (창) is a square part of the picture. A **sliding window** (슬라이딩 윈도) begins in the left upper corner, is moved to the right by the **stride** (보폭), and at the end of the row goes
@@ -156,7 +156,7 @@ for stride in (4, 8, 16, 32):
 reveal("14.q2", answer=3, because="16 * 16 / (2 * 32 * 32 - 16 * 16) = 256 / 1792.")
 
 # %% [markdown]
-# Up to stride 8, a quarter of the window, every place has a window with an IoU above 0.6. At stride 16 some signs cannot be found at IoU 0.5, however good the classifier is. And the
+# Up to stride 8, a quarter of the window, every place that the windows reach has one with an IoU above 0.6. At stride 16 some signs cannot be found at IoU 0.5, however good the classifier is. And the
 # window's **size** counts as much as its place: a window of 32 cannot frame a sign of 64. Section 5 takes care of that.
 #
 # ## 2. A classifier for windows
@@ -320,14 +320,15 @@ def boxes_from_heat_map(heat: Tensor, window: int, stride: int, threshold: float
 boxes_from_heat_map = check("14.boxes_from_heat_map", boxes_from_heat_map)
 
 # %%
+sure = boxes_from_heat_map(heat, WINDOW, STRIDE, 0.5, iou_threshold=1.0)[0]  # an IoU above 1 does not occur: NMS drops nothing
 panels = {
-    "above 0.5": boxes_from_heat_map(heat, WINDOW, STRIDE, 0.5, iou_threshold=1.0),
+    "above 0.5": (sure, None, None),  # too many for a name on each
     "after NMS": boxes_from_heat_map(heat, WINDOW, STRIDE, 0.5),
 }
 show_before_after(image, panels, scenes.classes, "Windows that are sure of a sign")
 
 # %% [markdown]
-# A first detector. Now the same on a scene whose signs are not 34 pixels high:
+# A first detector. Now the same on a scene whose signs have other sizes:
 
 # %%
 crowd, crowd_target = scenes[57]
@@ -452,7 +453,7 @@ seconds_crops = time.perf_counter() - begin
 show_boxes(crowd, by_crops.boxes, by_crops.labels, by_crops.scores, scenes.classes, title=f"all sizes, {seconds_crops:.2f} seconds")
 
 # %% [markdown]
-# Signs of every size have a box that fits now. There are false alarms around them too, which section 8 goes after. And it is slow: a video has 25 pictures a second. Where does the time go?
+# Small signs have a box that fits now, and the large one has a larger box. There are false alarms around them too, which section 8 goes after. And it is slow: a video has 25 pictures a second. Where does the time go?
 #
 # ## 6. The same network, all windows at once
 #
@@ -563,7 +564,7 @@ torch.testing.assert_close(by_crops.boxes, by_dense.boxes)
 # ### How much faster?
 #
 # By counting: a window costs its area, a place of the dense map costs stride² pixels. The bound is 40² / 4² = **100**. It is not reached, because the kernels of the fully connected layer do not overlap in their work: they
-# cost the same in both ways. So measure, against crops in batches, on a picture of 256 pixels. The crops are cut by an indexed view, which is faster than our loop of slices: an honest race has an honest opponent.
+# cost the same in both ways. So measure, against crops in batches, on an enlarged picture. The crops are cut by an indexed view, which is faster than our loop of slices: an honest race has an honest opponent.
 
 
 # %%
@@ -607,8 +608,8 @@ show_times(
 band("times faster than crops in batches, at stride 4", batched[0] / once, at_least=30)
 
 # %% [markdown]
-# The dense map is always computed at the network's own stride of 4: two poolings of 2. A coarser stride only throws cells away. Crops get cheaper with the square of the stride: a quarter for each doubling, and where windows no longer overlap (stride 40)
-# there is nothing left to share.
+# The dense map is always computed at the network's own stride of 4: two poolings of 2. A coarser stride only throws cells away. Crops get cheaper with the square of the stride: a quarter for each doubling. At stride 32 crops in batches
+# are about as fast as the dense map, and where windows no longer overlap (stride 40) there is nothing left to share.
 #
 # ## 7. When are they equal? Three conditions
 #
@@ -680,7 +681,7 @@ band("largest difference in the middle", last[~border].max(), at_most=1e-4)
 band("largest difference in the ring", last[border].max(), at_least=0.1)
 
 # %% [markdown]
-# The first convolution reaches two pixels over the border: a ring of 2. Pooling halves it to 1, the second convolution adds 2, pooling rounds up: **a ring of two cells**, 64 of 100. Each padded layer makes the ring wider,
+# The first convolution reaches two pixels over the border: a ring of 2. Pooling halves it to 1, the second convolution adds 2, pooling rounds up: **a ring of two cells**, up to 64 of 100 (a cell where ReLU made both 0 hides it). Each padded layer makes the ring wider,
 # and in a deep network it fills the window. Then no cell is equal. What does it do to the answers? A padded classifier, trained on the same windows:
 
 # %%
@@ -759,7 +760,9 @@ panels = {
 show_before_after(crowd, panels, scenes.classes, "Taught by its own false alarms")
 
 # %% [markdown]
-# Fewer false alarms. The large sign is cut off by the edge of the picture: no window that holds it *and* its margin lies inside, and it is no square any more. It was framed badly before, and may be lost
+# Fewer false alarms. How much of that is owed to the hard negatives, and how much to a few more epochs on the old windows, these numbers do not tell: for that one would train on *without* the hard ones, as often, and compare. Try it.
+#
+# The large sign is cut off by the edge of the picture: no window that holds it *and* its margin lies inside, and it is no square any more. It was framed badly before, and may be lost
 # now: such windows are hard background. (Padding the *picture* with a few pixels on each side, before anything else, would let windows reach it.)
 #
 # ### AP against stride

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from coursekit.plots.images import set_alt
 
@@ -38,10 +39,14 @@ def show_detectors(table: Mapping[str, Mapping[str, Sequence[float]]], title: st
         )
     left.set_yticks(range(len(table)), list(table))
     left.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.5), xlabel="AP, one mark a seed; means at the right", ylabel="detector", title=title)
-    left.legend(loc="lower left", fontsize=8)
+    left.legend(loc="best", fontsize=8)  # where it hides no mark
     slowest = max(row["milliseconds"] for row in means.values())
     fastest = min(row["milliseconds"] for row in means.values())
     right.set(xscale="log", xlim=(fastest / 2, slowest * 4), xlabel="milliseconds a picture (logarithmic)", title="Time of one picture")
+    ticks = (1, 2, 5) if slowest < 100 * fastest else (1,)  # the default writes "3 x 10^1" and "4 x 10^1" over each other
+    right.xaxis.set_major_locator(LogLocator(subs=ticks))
+    right.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    right.xaxis.set_minor_locator(NullLocator())
     for ax in (left, right):
         ax.grid(axis="x", alpha=0.3)
     said = "; ".join(f"{name}: AP {m['AP']:.3f}, AP50 {m['AP50']:.3f}, {m['milliseconds']:.3g} ms" for name, m in means.items())

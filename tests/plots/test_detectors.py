@@ -1,5 +1,7 @@
 """The table of detectors as a picture: every number in its words, nothing missing in silence."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import pytest
 
@@ -29,6 +31,22 @@ def test_the_words_hold_every_mean_and_the_marks_every_seed():
     assert [label.get_text() for label in left.get_yticklabels()] == list(TABLE)
     assert left.get_xlabel()
     assert right.get_xlabel()
+
+
+@pytest.mark.parametrize(
+    "milliseconds", [(2.5, 110), (6.76, 13), (47, 53), (0.8, 900)], ids=["far apart", "near", "nearly equal", "three powers of ten"]
+)
+def test_the_times_on_the_axis_are_plain_numbers_and_do_not_overlap(milliseconds):
+    table = {f"detector {m}": {"AP": [0.0], "AP50": [0.1], "milliseconds": [m]} for m in milliseconds}
+    figure = show_detectors(table, "t")
+    figure.canvas.draw()
+    right = figure.axes[1]
+    low, high = right.get_xlim()
+    labels = [label for label in right.get_xticklabels(which="both") if label.get_text() and low <= label.get_position()[0] <= high]
+    assert len(labels) >= 3
+    assert [float(label.get_text()) for label in labels] == pytest.approx([label.get_position()[0] for label in labels])
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(before.x1 + 2 < after.x0 for before, after in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize(

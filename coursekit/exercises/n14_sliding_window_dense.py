@@ -213,6 +213,11 @@ def stamps_not_cut(values, kernel, stride, padding):
     return _stamped(values, kernel, stride, 0)
 
 
+def stamps_cut_by_minus_nothing(values, kernel, stride, padding):
+    """out[padding:-padding]: with a padding of 0 that is out[0:-0], which is empty."""
+    return _stamped(values, kernel, stride, padding, cut=lambda out, p: out[p:-p, p:-p])
+
+
 def stamps_cut_on_one_side(values, kernel, stride, padding):
     return _stamped(values, kernel, stride, padding, cut=lambda out, p: out[p:, p:])
 
@@ -253,6 +258,11 @@ transposed_conv = Exercise(
             "Your stamps lie one pixel apart. The value in row 1 is stamped `stride` pixels lower than the one in row 0.",
         ),
         Misconception("not-cut", stamps_not_cut, "The edges were not cut off: `padding` pixels go on each of the four sides."),
+        Misconception(
+            "minus-nothing",
+            stamps_cut_by_minus_nothing,
+            "With padding 0 nothing is left: -0 is 0, and `out[0:-0]` is empty. Count the end from the front: `out.shape[0] - padding`.",
+        ),
         Misconception("cut-on-one-side", stamps_cut_on_one_side, "You cut at the left and at the top. Right and bottom lose as much."),
         Misconception(
             "padded",

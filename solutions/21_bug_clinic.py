@@ -130,8 +130,8 @@ for name, words in DIAGNOSES.items():
 #
 # ### The panel
 #
-# The numbers of all twelve were measured beforehand (by `benchmarks/clinic.py`). Choose a patient and some probes. In the static picture, **!** marks a number that is more than a
-# tenth away from the healthy one, which stands below it in brackets.
+# The numbers of all twelve were measured beforehand (by `benchmarks/clinic.py`). **!** marks a number that is more than a tenth away from the healthy one, which stands below it in
+# brackets. Look at all patients first; then choose one, and some probes.
 
 # %%
 figures = json.loads(resource("clinic.json").read_text())

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from coursekit.plots.boxes import BLUE, ORANGE
-from coursekit.plots.images import set_alt
+from coursekit.plots.images import get_alt, set_alt
 from coursekit.plots.live import Live, png
 
 STRIKING = 0.1  # a number that is off by more than this share of the healthy one is marked
@@ -88,10 +88,15 @@ def draw_readings(readings: Sequence[Reading], title: str) -> Figure:
     return set_alt(figure, f"{title}. " + ". ".join(str(one) for one in readings) + ".")
 
 
+def _inches(probes: Sequence[str]) -> float:
+    """How wide the panel is: a column for each probe, and room for the words beneath."""
+    return max(1.15 * len(probes) + 2.2, 6.5)
+
+
 def panel_picture(panel: dict, probes: Sequence[str], title: str = "The panel: every patient, every probe") -> Figure:
     """All patients (rows) and probes (columns): the patient's number, the healthy one below it, and a mark where they are far apart."""
     rows = list(panel)
-    figure, ax = plt.subplots(figsize=(1.15 * len(probes) + 2.2, 0.62 * len(rows) + 1.5), layout="constrained")
+    figure, ax = plt.subplots(figsize=(_inches(probes), 0.62 * len(rows) + 1.5), layout="constrained")
     struck = []
     for y, patient in enumerate(rows):
         for x, probe in enumerate(probes):
@@ -111,35 +116,41 @@ def panel_picture(panel: dict, probes: Sequence[str], title: str = "The panel: e
     return set_alt(figure, f"{title}. Far off are: {'; '.join(struck) or 'none'}.")
 
 
-def browse_panel(panel: dict, probes: dict[str, str], start: str | None = None) -> Live:
-    """Choose a patient and what to measure; the whole panel as a picture where nothing can be chosen.
+EVERYBODY = "all patients"
+
+
+def browse_panel(panel: dict, probes: dict[str, str], start: str = EVERYBODY) -> Live:
+    """Choose a patient, or all of them, and what to measure; the whole panel as a picture where nothing can be chosen.
 
     Args:
         panel: see `read_probe`. probes: name -> what it says, in words.
         start: patient that is shown first.
     """
-    first = start or next(iter(panel))
 
-    def render(patient: str, chosen: Sequence[str]) -> tuple[bytes, str]:
-        readings = [read_probe(panel, patient, probe) for probe in chosen or list(probes)[:1]]
-        words = "<br>".join(f"<b>{one.probe}</b>: {probes[one.probe]}" for one in readings)
-        return png(draw_readings(readings, patient)), words
+    def render(patient: str, chosen: Sequence[str]) -> tuple[bytes, str, str]:
+        """The picture, how wide it is shown, and what was measured, in words."""
+        chosen = list(chosen) or list(probes)[:1]
+        words = "<br>".join(f"<b>{probe}</b>: {probes[probe]}" for probe in chosen)
+        if patient == EVERYBODY:
+            return png(panel_picture(panel, chosen, "All patients")), f"{96 * _inches(chosen):.0f}px", words
+        return png(draw_readings([read_probe(panel, patient, probe) for probe in chosen], patient)), "640px", words
 
     def make_widget():
         import ipywidgets
 
-        who = ipywidgets.Dropdown(options=list(panel), value=first, description="patient")
-        what = ipywidgets.SelectMultiple(options=list(probes), value=tuple(probes)[:1], rows=len(probes), description="probes")
-        picture, words = render(first, what.value)
-        shown = ipywidgets.Image(value=picture, format="png", layout={"width": "640px"})
+        who = ipywidgets.Dropdown(options=[EVERYBODY, *panel], value=start, description="patient")
+        what = ipywidgets.SelectMultiple(options=list(probes), value=tuple(probes), rows=len(probes), description="probes")
+        how = ipywidgets.HTML("several probes: hold Ctrl (⌘ on a Mac) or Shift")
+        picture, width, words = render(start, what.value)
+        shown = ipywidgets.Image(value=picture, format="png", layout={"width": width, "max_width": "100%"})
         line = ipywidgets.HTML(words)
 
         def moved(_):
-            shown.value, line.value = render(who.value, what.value)
+            shown.value, shown.layout.width, line.value = render(who.value, what.value)
 
         who.observe(moved, names="value")
         what.observe(moved, names="value")
-        return ipywidgets.VBox([ipywidgets.HBox([who, what]), shown, line], layout={"align_items": "flex-start"})
+        return ipywidgets.VBox([ipywidgets.HBox([who, what, how]), shown, line], layout={"align_items": "flex-start"})
 
-    words = f"{first}: " + "; ".join(str(read_probe(panel, first, probe)) for probe in probes)
-    return Live(make_widget, panel_picture(panel, list(probes)), words)
+    figure = panel_picture(panel, list(probes))
+    return Live(make_widget, figure, get_alt(figure))

@@ -111,15 +111,29 @@ def test_without_a_kernel_the_panel_is_a_picture(monkeypatch):
     assert "webcam, AP: 0.50; healthy 0.80 (!)" in bundle["text/plain"] == metadata["image/png"]["alt"]
 
 
-def test_choosing_another_patient_changes_the_picture_and_the_words(monkeypatch):
+def test_all_patients_come_first_and_choosing_changes_the_picture_and_the_words(monkeypatch):
     pytest.importorskip("ipywidgets")
     monkeypatch.setattr(live, "has_kernel", lambda: True)
     shown = browse_panel(PANEL, PROBES)
     assert "application/vnd.jupyter.widget-view+json" in shown._repr_mimebundle_()[0]
     choices, picture, words = shown.make_widget().children
-    who, what = choices.children
-    before = picture.value
+    who, what, _ = choices.children
+    assert (who.value, what.value) == ("all patients", ("AP", "size"))
+    assert who.options == ("all patients", "webcam", "moody")
+    seen = {picture.value}
+    what.value = ("size",)
+    assert words.value == "<b>size</b>: found over true"
+    seen.add(picture.value)
     who.value = "moody"
-    assert picture.value != before
+    seen.add(picture.value)
     what.value = ("AP", "size")
+    seen.add(picture.value)
+    assert len(seen) == 4
     assert "found over true" in words.value
+    assert picture.layout.width.endswith("px")
+    assert picture.layout.max_width == "100%"  # the whole panel is wider than some windows
+
+
+def test_the_panel_begins_with_a_patient_who_is_asked_for():
+    pytest.importorskip("ipywidgets")
+    assert browse_panel(PANEL, PROBES, start="moody").make_widget().children[0].children[0].value == "moody"

@@ -247,7 +247,7 @@ move_object(stride=16)
 #
 # ## 4. Two objects, one cell
 #
-# The last picture was no rare accident of drawing. If two centres lie in one cell, one object is **not in the target**. No training can bring it back. How often is that so?
+# Where two centres lie in one cell, one of the two objects is **not in the target**. No training can bring it back. Is that a rare accident of drawing? How often is it so?
 #
 # ### Exercise: collisions
 # *difficulty 2 of 5 · importance 3 of 5 · about 12 minutes*

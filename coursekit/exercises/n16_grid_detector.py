@@ -197,12 +197,22 @@ def encode_as_centre_and_size(boxes, labels, num_classes, size_hw, stride, shrin
     return coverage, torch.cat((middle, size))
 
 
+def encode_from_the_box(boxes, labels, num_classes, size_hw, stride, shrink):
+    coverage, corners = _encode(boxes, labels, num_classes, size_hw, stride, shrink)
+    return coverage, -corners
+
+
 encode_exercise = Exercise(
     name="16.encode_targets",
     reference=encode_targets,
     cases=encode_cases,
     compare=Close(rtol=1e-5, atol=1e-5),
     misconceptions=[
+        Misconception(
+            "seen-from-the-box",
+            encode_from_the_box,
+            "Every corner has the wrong sign: you took the centre minus the box. Seen from the cell's centre, it is box minus centre.",
+        ),
         Misconception(
             "pixels-not-strides",
             lambda *given: _encode(*given, unit=1),

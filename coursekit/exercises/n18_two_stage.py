@@ -230,6 +230,11 @@ def read_four_alike(features, y, x):
     return sum(around) / 4 * on_map
 
 
+def read_without_the_borders(features, y, x):
+    height, width = features.shape[1:]
+    return _read(features, y, x) * ((y > -1) & (y < height) & (x > -1) & (x < width))
+
+
 bilinear = Exercise(
     name="18.bilinear",
     reference=blocks.bilinear,
@@ -250,12 +255,17 @@ bilinear = Exercise(
         Misconception(
             "never-zero",
             read_everywhere,
-            "A point far off the map read the cell at the edge. More than one cell before the first middle, or past the last line, is 0.",
+            "A point far off the map read the cell at the edge. More than one cell beyond the outermost middles (y < -1, y > H) it is 0.",
         ),
         Misconception(
             "zero-too-soon",
             read_zero_outside_the_middles,
-            "Between a middle and the map's edge there is still map: clamp onto the outermost middles. 0 begins a cell further off.",
+            "Up to one cell beyond the outermost middles a point reads the outermost cell: clamp onto the middles. 0 begins after that.",
+        ),
+        Misconception(
+            "borders-left-out",
+            read_without_the_borders,
+            "A point exactly one cell beyond the outermost middle still reads the outermost cell: `>= -1` and `<= H`, not `>` and `<`.",
         ),
         Misconception(
             "rows-only", read_along_rows_only, "You mixed left and right, but not up and down. It takes two steps: along x, then along y."

@@ -71,6 +71,17 @@ def align_by_one_point(features, boxes, output_size, spatial_scale, sampling_rat
     return _align(features, boxes, output_size, spatial_scale, 1)
 
 
+def align_half_a_pixel_off(features, boxes, output_size, spatial_scale, sampling_ratio):
+    return _align(features, boxes - 0.5, output_size, spatial_scale, sampling_ratio, shift=0.0)
+
+
+def align_by_points_of_other_bins(features, boxes, output_size, spatial_scale, sampling_ratio):
+    """Every output_size-th point of the box lands in one bin: the two halves of each pair of dimensions are exchanged."""
+    points = _align(features, boxes, output_size * sampling_ratio, spatial_scale, 1)
+    shape = (len(boxes), len(features), sampling_ratio, output_size, sampling_ratio, output_size)
+    return points.reshape(shape).mean(dim=(2, 4))
+
+
 roi_align = Exercise(
     name="18.roi_align",
     reference=blocks.roi_align,
@@ -86,6 +97,16 @@ roi_align = Exercise(
             "half-a-cell-off",
             align_half_a_cell_off,
             "Everything is read half a cell too far right and down. Cell 0 reaches from 0 to 1, and its middle, 0.5, is `bilinear`'s 0.",
+        ),
+        Misconception(
+            "half-a-pixel-off",
+            align_half_a_pixel_off,
+            "The 0.5 is half a *cell*: subtract it after the box has been scaled, not from its pixels.",
+        ),
+        Misconception(
+            "points-of-other-bins",
+            align_by_points_of_other_bins,
+            "Each bin took points from all over the box. A bin's own points are neighbours: (S, sampling_ratio, S, sampling_ratio).",
         ),
         Misconception(
             "rounded-first",

@@ -139,7 +139,7 @@ choose_proposals = Exercise(
     ],
     hints=[
         "Five steps, and boxes and scores go through each of them together: best scores, cut, drop the thin, NMS, first ones.",
-        "`best = scores.argsort(descending=True, stable=True)[:before]`; then clip, `remove_small_boxes(boxes, 1.0)`, NMS.",
+        "`best = scores.argsort(descending=True)[:before]`; then clip, `remove_small_boxes(boxes, 1.0)`, NMS.",
     ],
     points=3,
 )

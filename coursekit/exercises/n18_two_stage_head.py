@@ -115,7 +115,7 @@ read_head_exercise = Exercise(
         Misconception(
             "weights-forgotten",
             read_without_weights,
-            "The boxes moved too far: this head's deltas were multiplied by WEIGHTS, and `decode_deltas` must know.",
+            "The boxes moved too far: this head's deltas were multiplied by (10, 10, 5, 5), and `decode_deltas` must know.",
         ),
         Misconception("not-cut", read_past_the_edge, "A box reaches past the picture: `clip_boxes_to_image` after decoding."),
         Misconception(

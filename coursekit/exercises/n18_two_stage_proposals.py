@@ -80,6 +80,11 @@ def targets_not_drawn(anchors, truth, draws, count):
     return match_anchors(anchors, truth, 0.3, 0.7)
 
 
+def targets_of_ones(anchors, truth, draws, count):
+    targets = _targets(anchors, truth, draws, count)
+    return torch.where(targets >= 0, 1, targets)
+
+
 rpn_targets = Exercise(
     name="18.rpn_targets",
     reference=blocks.rpn_targets,
@@ -117,6 +122,11 @@ rpn_targets = Exercise(
             "rest-is-background",
             targets_rest_is_background,
             "Anchors that were not drawn are taught 'nothing here', those with an object too. Not drawn means -2: nobody asks them.",
+        ),
+        Misconception(
+            "one-for-object",
+            targets_of_ones,
+            "Anchors with an object got 1. They get the object's *index*, so that the box they must move to is known as well.",
         ),
         Misconception(
             "nothing-drawn",

@@ -110,7 +110,7 @@ def panel_picture(panel: dict, probes: Sequence[str], title: str = "The panel: e
     ax.set(xlim=(-0.5, len(probes) - 0.5), ylim=(len(rows) - 0.5, -0.5), title=title)
     ax.set_xticks(range(len(probes)), [probe.replace(" ", "\n", 1) for probe in probes], fontsize=8)
     ax.set_yticks(range(len(rows)), rows, fontsize=9)
-    ax.set_xlabel("probe: the patient's number, the repaired detector's in brackets; ! is far off")
+    ax.set_xlabel("probe: as it came, and repaired in brackets; ! is far off")
     ax.set_ylabel("patient")
     ax.tick_params(length=0)
     return set_alt(figure, f"{title}. Far off are: {'; '.join(struck) or 'none'}.")

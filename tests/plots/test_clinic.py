@@ -134,6 +134,14 @@ def test_all_patients_come_first_and_choosing_changes_the_picture_and_the_words(
     assert picture.layout.max_width == "100%"  # the whole panel is wider than some windows
 
 
+def test_the_words_under_a_narrow_panel_are_not_cut_off():
+    figure = panel_picture(PANEL, ["AP"])
+    figure.canvas.draw()
+    words = figure.axes[0].xaxis.label.get_window_extent()
+    assert words.x0 >= 0
+    assert words.x1 <= figure.bbox.x1
+
+
 def test_the_panel_begins_with_a_patient_who_is_asked_for():
     pytest.importorskip("ipywidgets")
     assert browse_panel(PANEL, PROBES, start="moody").make_widget().children[0].children[0].value == "moody"

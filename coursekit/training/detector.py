@@ -16,6 +16,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from ..boxes import clip_boxes_to_image
 from ..data.loader import Batches, CachedDataset
 from ..data.signs import SignScenes
 from ..data.transforms import Augment
@@ -132,7 +133,7 @@ class Measured:
 def measure_detector(
     find: Callable[[Tensor], Sequence[Detections]], samples, classes: Sequence[str] = NAMES, device: str = "cpu", timed: int = 20
 ) -> Measured:
-    """AP over ``samples``, and the time of one picture from uint8 to boxes.
+    """AP over ``samples``, and the time of one picture from uint8 to boxes, which are cut at the picture's edges as the truth is.
 
     Args:
         find: ``find(images)``, uint8 (N, 3, H, W) -> one `Detections` each, of all scores above about 0.001: a threshold costs AP.
@@ -145,7 +146,9 @@ def measure_detector(
         image, target = samples[index]
         begin = time.perf_counter()
         (one,) = find(image[None].to(device))
-        one = Detections(one.boxes.cpu(), one.scores.cpu(), one.labels.cpu())  # waits for a GPU
+        one = Detections(
+            clip_boxes_to_image(one.boxes.cpu(), tuple(image.shape[1:])), one.scores.cpu(), one.labels.cpu()
+        )  # waits for a GPU
         seconds.append(time.perf_counter() - begin)
         found.append(one)
         targets.append(target)

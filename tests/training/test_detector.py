@@ -5,11 +5,14 @@ import torch
 from torch import nn
 
 from coursekit.data.loader import CachedDataset
+from coursekit.data.signs import SignScenes
 from coursekit.detections import Detections
 from coursekit.training.detector import NAMES, SIZE, fit_detector, measure_detector, small_world
 from coursekit.training.transfer import freeze
 from coursekit.yolo import YOLO, detection_loss
 from coursekit.yolo.decode import detections
+from coursekit.yolo.predict import load_shipped
+from coursekit.yolo.val import validate
 
 
 def yolo_loss(model, images, targets):
@@ -89,11 +92,13 @@ def test_perfect_answers_have_ap_1_and_no_answers_0():
     assert measure_detector(lambda images: [Detections.empty()], samples).summary["AP"] == 0
 
 
-def test_the_course_s_yolo_is_measured_as_its_own_validation_measures_it():
-    from coursekit.yolo.val import validate
-
-    torch.manual_seed(0)
-    samples, model = small_world("validation", 8), YOLO(len(NAMES)).eval()
-    model.classes, model.imgsz = NAMES, SIZE
-    measured = measure_detector(lambda images: detections(model(images), 0.001), samples)
-    assert measured.summary == pytest.approx(validate(model, samples).summary, abs=1e-6)
+def test_the_shipped_detector_is_measured_as_its_own_validation_measures_it():
+    """Its boxes reach over the edges of a picture by a pixel or two, which costs .02 AP where they are not cut."""
+    model = load_shipped()
+    samples = SignScenes(12, seed=3, size=model.imgsz, classes=model.classes)
+    measured = measure_detector(lambda images: detections(model(images), 0.001), samples, model.classes)
+    expected = validate(model, samples)
+    assert expected.summary["AP"] > 0.5
+    assert measured.summary == pytest.approx(expected.summary, abs=1e-6)
+    outside = [(detections(model(samples[i][0][None]), 0.001)[0].boxes < 0).any() for i in range(12)]
+    assert any(outside)

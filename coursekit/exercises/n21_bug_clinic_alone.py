@@ -42,6 +42,11 @@ def _undone(logits, targets):
     return F.binary_cross_entropy_with_logits(torch.logit(sure), targets, reduction="sum") / _total(targets)
 
 
+def _in_logarithms(logits, targets):
+    sure = logits.sigmoid()
+    return -(targets * sure.log() + (1 - targets) * (1 - sure).log()).sum() / _total(targets)
+
+
 def _stretched(logits, targets):
     return F.binary_cross_entropy_with_logits(10 * logits.sigmoid() - 5, targets, reduction="sum") / _total(targets)
 
@@ -77,6 +82,17 @@ class_loss_exercise = Exercise(
                 "mean-instead",
                 lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets),
                 "The double sigmoid is gone. But it is the mean over all cells now: divide the sum by the sum of the targets, as before.",
+            ),
+            (
+                "not-divided",
+                lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets, reduction="sum"),
+                "The double sigmoid is gone, and so is the division by the sum of the targets, which was no part of the fault.",
+            ),
+            (
+                "logarithms-by-hand",
+                _in_logarithms,
+                "One sigmoid, and the formula as it stands in books. Where a cell is very sure and wrong, the sigmoid is exactly 0 or 1, "
+                "and the logarithm of 0 is no number to learn from.",
             ),
             (
                 "never-below-one",
@@ -254,6 +270,11 @@ def _copied_afterwards(picture, boxes, dx, dy):
     return picture, boxes.clone()
 
 
+def _copied_between(picture, boxes, dx, dy):
+    boxes += boxes.new_tensor([dx, dy, dx, dy])
+    return picture.roll((dy, dx), (1, 2)), _moved(picture, boxes, 0, 0)[1]
+
+
 def _moved_back(picture, boxes, dx, dy):
     picture, moved = patients.nudge(picture, boxes, dx, dy)
     kept = moved.clone()
@@ -286,6 +307,11 @@ nudge_exercise = Exercise(
                 "The copy is made when the damage is done: the stored boxes have moved already. Copy before you write.",
             ),
             (
+                "copied-between",
+                _copied_between,
+                "The copy comes one line late: the stored boxes have been moved when it is made, and only the cutting spares them.",
+            ),
+            (
                 "moved-back",
                 _moved_back,
                 "Moving them back afterwards works until a box was cut at an edge: what was cut does not come back.",
@@ -303,7 +329,7 @@ nudge_exercise = Exercise(
         ],
     ),
     hints=[
-        "Ask for sample 0 ten times and print its boxes as they are stored.",
+        "Ask the store for sample 0 sixty times, and draw it or print its boxes. How far may they wander, if a move is 4 pixels at most?",
         "`a += b` changes the very tensor that the caller holds; so does `a[:, 0] = ...`.",
         "`boxes = boxes + shift` makes a new tensor, and what you write into that is nobody else's.",
     ],

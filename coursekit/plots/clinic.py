@@ -39,12 +39,11 @@ def show_predictions(
         show_boxes(picture, target["boxes"], target["labels"], classes=classes, ax=axes[0, column], title="truth")
         sure = one[one.scores >= confidence]
         shown = sure[:most]
-        names = {int(label): classes[label] if label < len(classes) else f"label {int(label)}" for label in shown.labels}
-        numbers = {label: place for place, label in enumerate(names)}  # so that a label without a name can be drawn too
-        labels = [numbers[int(label)] for label in shown.labels]
+        highest = int(shown.labels.max()) if len(shown) else -1
+        names = [*classes, *(f"label {k}" for k in range(len(classes), highest + 1))]  # a label without a name can be drawn too
         more = f", the first {most} drawn" if len(sure) > most else ""
         words = f"said: {len(sure)} box{'' if len(sure) == 1 else 'es'}{more}"
-        show_boxes(picture, shown.boxes, labels, shown.scores, list(names.values()), ax=axes[1, column], title=words)
+        show_boxes(picture, shown.boxes, shown.labels, shown.scores, names, ax=axes[1, column], title=words)
         for ax in axes[:, column]:
             ax.set(xlim=(0, picture.shape[2]), ylim=(picture.shape[1], 0))
         counts.append(f"{len(sure)} said where {len(target['boxes'])} are")

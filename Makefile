@@ -55,6 +55,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/train.py signs
 	$(BIN)/python benchmarks/sliding.py
 	$(BIN)/python benchmarks/detectors.py
+	$(BIN)/python benchmarks/clinic.py
 	$(BIN)/python benchmarks/pack.py
 
 build: $(VENV)/.dev

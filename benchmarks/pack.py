@@ -1,8 +1,8 @@
-"""What notebook 19 shows of the benchmarks' figures, taken from benchmarks/results/ into data/measured.json, which the wheel holds.
+"""What notebooks 16, 18 and 19 show of the benchmarks, taken from benchmarks/results/ into data/measured.json, which the wheel holds.
 
     python benchmarks/pack.py
 
-Run it after `bccd.py`, `train.py bccd` and `ablations.py`, and commit what changes. A test holds the two equal.
+Run it after `bccd.py`, `train.py bccd`, `ablations.py` and `detectors.py`, and commit what changes. A test holds the two equal.
 """
 
 import json
@@ -44,6 +44,13 @@ def of_minutes(content: dict) -> dict:
     return {"imgsz": content["imgsz"], "ultralytics": version, "cores": content["machine"]["cores"], "rows": rows}
 
 
+def of_detectors(content: dict) -> dict:
+    """For each detector of part 2: AP, AP50, AP75, milliseconds of one picture and seconds of training, one number for each seed."""
+    names = dict.fromkeys(row["detector"] for row in content["rows"])
+    columns = ("AP", "AP50", "AP75", "milliseconds", "seconds")
+    return {name: {column: [row[column] for row in content["rows"] if row["detector"] == name] for column in columns} for name in names}
+
+
 def packed() -> dict:
     """All that goes into the file."""
     rows = json.loads((RESULTS / "ablations.json").read_text())["rows"]
@@ -51,6 +58,7 @@ def packed() -> dict:
         "minutes": of_minutes(json.loads((RESULTS / "train_bccd.json").read_text())),
         "blood cells": of_blood_cells(json.loads((RESULTS / "bccd.json").read_text())["rows"]),
         "ablations": {"scenes": of_ablations(rows, "scenes", PARTS, 0.98), "blood cells": of_ablations(rows, "bccd", PARTS, 0.999)},
+        "detectors": of_detectors(json.loads((RESULTS / "detectors.json").read_text())),
         "maps": of_ablations(rows, "scenes", MAPS, 0.999),  # all of these with the slow average
     }
 

@@ -42,3 +42,15 @@ def test_rows_within_minutes_keep_what_the_picture_needs(pack):
     assert gathered["rows"][0] == {"who": "ours", **row}
     assert (gathered["imgsz"], gathered["ultralytics"], gathered["cores"]) == (320, "8.4", 2)
     assert pack.of_minutes({"rows": [], "imgsz": 320, "machine": {"cores": 2}})["rows"] == []
+
+
+def test_detectors_are_gathered_by_name_one_number_a_seed(pack):
+    numbers = {"AP": 0.5, "AP50": 0.6, "AP75": 0.4, "milliseconds": 2.0, "seconds": 30.0}
+    rows = [
+        {"detector": "grid", "seed": 0, **numbers},
+        {"detector": "YOLO", "seed": 0, **numbers},
+        {"detector": "grid", "seed": 1, **numbers, "AP": 0.7},
+    ]
+    gathered = pack.of_detectors({"rows": rows})
+    assert list(gathered) == ["grid", "YOLO"]
+    assert gathered["grid"] == {"AP": [0.5, 0.7], "AP50": [0.6] * 2, "AP75": [0.4] * 2, "milliseconds": [2.0] * 2, "seconds": [30.0] * 2}

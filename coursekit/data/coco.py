@@ -16,7 +16,7 @@ from pathlib import Path
 from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PictureFinder
 from .layout import Layout, choose_splits, from_root, last_part, leads_outside, read_text, split_folders
-from .records import Annotations, Problem
+from .records import Annotations, Problem, shortened
 
 ROBOFLOW = "_annotations.coco.json"
 
@@ -114,7 +114,7 @@ def _names(categories: list, file: Path, name: str, problems: list[Problem]) -> 
     names: dict[str, str] = {}
     for entry in categories:
         if not isinstance(entry, dict) or "id" not in entry:
-            problems.append(Problem(name, "bad-entry", f"a category without an id: {_short(entry)}", "left out the category"))
+            problems.append(Problem(name, "bad-entry", f"a category without an id: {shortened(repr(entry), 80)}", "left out the category"))
             continue
         key, called = str(entry["id"]), clean_name(entry.get("name", "")) or f"category {entry['id']}"
         if names.setdefault(key, called) != called:
@@ -151,7 +151,9 @@ def _read_file(layout: Layout, file: Path, data: dict, raws: dict, ids: dict, pr
     seen: dict[str, str] = {}
     for entry in data.get("images", []):
         if not isinstance(entry, dict) or entry.get("id") is None or not isinstance(entry.get("file_name"), str):
-            problems.append(Problem(name, "bad-entry", f"an image without id or file_name: {_short(entry)}", "left out the image"))
+            problems.append(
+                Problem(name, "bad-entry", f"an image without id or file_name: {shortened(repr(entry), 80)}", "left out the image")
+            )
             continue
         key, file_name = str(entry["id"]), entry["file_name"]
         if key in seen:
@@ -182,7 +184,7 @@ def _boxes_by_image(annotations: list, names: dict[str, str], name: str, problem
     for number, entry in enumerate(annotations):
         bbox = entry.get("bbox") if isinstance(entry, dict) else None
         if not isinstance(bbox, list) or len(bbox) != 4 or entry.get("image_id") is None:
-            text = f"annotation {number} needs image_id and bbox [x, y, width, height], got {_short(entry)}"
+            text = f"annotation {number} needs image_id and bbox [x, y, width, height], got {shortened(repr(entry), 80)}"
             problems.append(Problem(name, "bad-entry", text, "left out the annotation"))
             continue
         masks += bool(entry.get("segmentation"))
@@ -228,8 +230,3 @@ def _picture(layout: Layout, file: Path, file_name: str, finder: PictureFinder, 
         folders = ", ".join(layout.relative(base) for base in finder.bases)
         problems.append(Problem(name, "missing-image", f"no picture {wanted!r} in {folders}", f"left out its {count} boxes"))
     return picture
-
-
-def _short(entry) -> str:
-    text = repr(entry)
-    return text if len(text) <= 80 else text[:77] + "..."

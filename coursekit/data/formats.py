@@ -23,7 +23,7 @@ import numpy as np
 
 from . import coco, voc, yolo
 from .layout import Layout
-from .records import Annotations, Problem
+from .records import Annotations, Problem, shortened
 from .write import WRITERS, has_split
 
 FORMATS = {"voc": voc, "coco": coco, "yolo": yolo}
@@ -78,7 +78,7 @@ def read_dataset(
     annotations = FORMATS[layout.format].read(layout, split)
     if not annotations.images:
         what = f"split {split!r} of {path}" if split else str(path)
-        first = "".join(f"\n  {problem}" for problem in annotations.problems[:5])
+        first = "".join(f"\n  {shortened(str(problem))}" for problem in annotations.problems[:5])
         raise ValueError(f"{what} has no usable picture; {len(annotations.problems)} problems{', the first:' if first else ''}{first}")
     return annotations if classes is None else select_classes(annotations, classes)
 

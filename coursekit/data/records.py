@@ -15,6 +15,14 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """At the most so many letters of it: its beginning and its end, where paths and sentences say what they are about."""
+    if len(text) <= most:
+        return text
+    half = (most - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that was wrong in a file, and what was done about it.
@@ -35,7 +43,7 @@ class Problem:
 
     def __post_init__(self):
         for name in ("file", "detail", "action"):
-            object.__setattr__(self, name, printable(getattr(self, name)))
+            object.__setattr__(self, name, shortened(printable(getattr(self, name))))  # a file may hold anything
 
     def __str__(self) -> str:
         return f"{self.file}: {self.kind}: {self.detail} ({self.action})"

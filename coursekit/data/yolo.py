@@ -12,7 +12,7 @@ import yaml
 from .clean import RawBox, RawImage, clean_name, finish, to_number
 from .images import PICTURE_SUFFIXES, PictureError, read_header
 from .layout import Layout, choose_splits, from_root, leads_outside, read_text, split_folders
-from .records import Annotations, Problem
+from .records import Annotations, Problem, shortened
 
 SPLITS = ("train", "val", "valid", "test")
 
@@ -84,7 +84,7 @@ def read(layout: Layout, split: str | None = None) -> Annotations:
     for name in choose_splits(layout, split):
         for source in layout.splits[name]:
             if not os.path.exists(source):
-                reason = f"{name} is {source}, which does not exist"
+                reason = f"{name} is {shortened(str(source))}, which does not exist"
                 if split is not None:
                     raise ValueError(f"{layout.root}: {reason}")
                 problems.append(Problem(layout.relative(layout.config_file), "missing-split", reason, "left out the split"))

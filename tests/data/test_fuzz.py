@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -107,6 +107,8 @@ def test_json_that_holds_anything_anywhere(path, value):
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["path", "train", "val", "names", "nc", "kpt_shape"]), anything)
+@example("train", "x" * 5000)
+@example("val", ["x" * 5000] * 3)
 def test_yaml_that_holds_anything_anywhere(key, value):
     with tempfile.TemporaryDirectory() as folder:
         root = write(Path(folder), "yolo")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coursekit.data.records import Annotations, ImageRecord, Problem
+from coursekit.data.records import Annotations, ImageRecord, Problem, shortened
 
 
 def record(boxes=(), labels=(), image_id=1, **more):
@@ -71,3 +71,19 @@ def test_what_files_hold_cannot_break_a_message():
 
 def test_a_problem_reads_as_a_sentence():
     assert str(Problem("a.xml", "zero-area", "object 3", "left out the box")) == "a.xml: zero-area: object 3 (left out the box)"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [("", 10, ""), ("abcdefghij", 10, "abcdefghij"), ("abcdefghijk", 10, "ab ... jk"), ("abcdefghijk", 11, "abcdefghijk")],
+    ids=["empty", "as long as it may be", "one too many", "exactly"],
+)
+def test_a_long_text_keeps_its_beginning_and_its_end(text, most, expected):
+    assert shortened(text, most) == expected
+    assert len(shortened(text, most)) <= most
+
+
+def test_a_problem_of_a_file_that_holds_anything_can_still_be_read():
+    problem = Problem("data.yaml", "missing-split", "train is " + "x" * 5000, "left out the split")
+    assert len(str(problem)) < 400
+    assert problem.detail.startswith("train is xxx")

@@ -86,7 +86,7 @@ def rehearse(path: Path, level: str, place: Path, offline: bool = False, patienc
 def _pytest(path: Path, level: str) -> list[str]:
     """Its own settings, not the checkout's; nbval with the kernel of this very Python, comparing outputs only where a cell asks."""
     plain = ["-o", "addopts=", "-o", "timeout=0", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "-x", "--rootdir", str(path.parent)]
-    nbval = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT[level]}"]
+    nbval = ["-p", "coursekit.authoring.kernels", "--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT[level]}"]
     return [sys.executable, "-m", "pytest", *plain, *nbval, str(path)]
 
 

@@ -45,6 +45,13 @@ def test_what_went_wrong_is_said(tmp_path):
     assert "a band was missed" in found.said
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps its ports")
+def test_a_kernel_takes_no_port_that_another_program_can_take_from_it(tmp_path):
+    look = "import json, ipykernel\nassert json.loads(ipykernel.get_connection_info())['transport'] == 'ipc'"
+    found = rehearse(notebook(tmp_path, look), "smoke", tmp_path / "place")
+    assert found.good, found.said
+
+
 def test_what_hangs_is_killed(tmp_path):
     found = rehearse(notebook(tmp_path, "while True: pass"), "smoke", tmp_path / "place", patience=8)
     assert not found.good

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coursekit.data import transforms as T
@@ -165,6 +165,7 @@ def test_a_turned_box_holds_its_object_and_touches_it(row, seed):
 
 
 @settings(max_examples=40, deadline=None)
+@example(row=(34, 25, 37, 28), seed=208)  # a sliver at the right edge, less than half a pixel wide
 @given(row=box, seed=seeds)
 def test_mosaic_shows_each_box_its_own_object(row, seed):
     """Four images with one object each, in four colours' strengths: the box with label k lies on strength k."""
@@ -175,8 +176,10 @@ def test_mosaic_shows_each_box_its_own_object(row, seed):
         samples.append((image.clamp(max=strength), {**target, "labels": torch.tensor([number])}))
     image, target = T.mosaic(samples, generator(seed), SIZE, scale=(0.99, 1.01), min_visible=0.1)
     for (x1, y1, x2, y2), label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
-        patch = image[:, round(y1) : max(round(y2), round(y1) + 1), round(x1) : max(round(x2), round(x1) + 1)].float()
-        assert abs(float(patch[0].median()) - strengths[label]) < 20
+        left, top = min(round(x1), SIZE[1] - 1), min(round(y1), SIZE[0] - 1)  # a sliver at the edge still lies on its last pixel
+        patch = image[:, top : max(round(y2), top + 1), left : max(round(x2), left + 1)].float()
+        share = min(x2 - x1, 1) * min(y2 - y1, 1)  # of a pixel that it covers only in part
+        assert abs(float(patch[0].median()) - strengths[label] * share) < 20
         assert float(patch[1].median()) < 20
 
 

@@ -34,17 +34,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from coursekit.boxes import batched_nms, box_iou, fast_batched_nms
+from coursekit.data.geometric import resize_image
 from coursekit.data.labelled import Labelled
 from coursekit.data.loader import CachedDataset
 from coursekit.detections import Detections
 from coursekit.plots.boxes import show_slide
 from coursekit.plots.images import show_boxes, show_images
-from coursekit.plots.sliding import show_differences, show_heat, show_numbers, show_pyramid, show_times, show_windows
+from coursekit.plots.sliding import show_differences, show_heat, show_pyramid, show_times, show_windows
 from coursekit.plots.sliding_stride import slide_stride
 from coursekit.plots.suppression import show_before_after
+from coursekit.plots.tensors import show_grids
 from coursekit.sliding.dense import STRIDE, WINDOW, WindowNet, convolutional
 from coursekit.sliding.heatmap import bilinear_kernel
-from coursekit.sliding.pyramid import resize, scales_for
+from coursekit.sliding.pyramid import scales_for
 from coursekit.sliding.recipe import MARGIN, cut_windows
 from coursekit.sliding.windows import crops
 from coursekit.training.classifier import batches, evaluate, fit_classifier
@@ -385,7 +387,7 @@ pyramid_sizes = check("14.pyramid_sizes", pyramid_sizes)
 
 # %%
 sizes = pyramid_sizes((128, 128), SCALES, WINDOW)
-show_pyramid([resize(crowd, size) for size in sizes], WINDOW, "One picture, one window, many sizes")
+show_pyramid([resize_image(crowd, size) for size in sizes], WINDOW, "One picture, one window, many sizes")
 
 # %%
 per_level = [len(windows(size, WINDOW, STRIDE)) for size in sizes]
@@ -437,7 +439,7 @@ def find_with(map_of, image, threshold=0.3, stride=STRIDE, scales=SCALES):
     """A picture (3, H, W) -> Detections: every window of every level, then NMS over all of them."""
     found = []
     for size in pyramid_sizes(image.shape[1:], scales, WINDOW):
-        heat = map_of(resize(image, size))
+        heat = map_of(resize_image(image, size))
         labels, rows, columns = torch.where(heat >= threshold)
         boxes = cells_to_boxes(torch.stack((rows, columns), dim=1), WINDOW, stride, MARGIN, size[0] / image.shape[1])
         found.append((boxes, heat[labels, rows, columns], labels))
@@ -587,7 +589,7 @@ def milliseconds(work, repeat):
 
 # %%
 side = at(smoke=96, quick=256, full=384)
-picture = resize(image, (side, side))
+picture = resize_image(image, (side, side))
 strides = [4, 8, 16, 32]
 batched = [milliseconds(lambda stride=stride: crops_in_batches(picture, stride), repeat=at(smoke=1, full=3)) for stride in strides]
 once = milliseconds(lambda: dense(picture[None]), repeat=at(smoke=1, full=10))
@@ -855,7 +857,7 @@ predict(
 # %%
 ones = torch.ones(4, 4)
 grids = {f"kernel {k} x {k}, stride 2": transposed_conv(ones, torch.ones(k, k), 2) for k in (3, 4)}
-show_numbers(grids | {"tent of 4 x 4": transposed_conv(ones, bilinear_kernel(2), 2)}, "How often is each pixel stamped?")
+show_grids(grids | {"tent of 4 x 4": transposed_conv(ones, bilinear_kernel(2), 2)}, "How often is each pixel stamped?")
 
 # %%
 inner = {name: grid[2:-2, 2:-2] for name, grid in grids.items()}

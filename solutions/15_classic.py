@@ -823,8 +823,8 @@ show_maps({"fit of the left eye": fits, "after the transform": spread}, "Each pl
 
 # %% [markdown]
 # That map has one more name you know: it is a **max pooling** (07) whose window has a price list. The real model learns filters and prices, puts parts at twice the resolution, and, since nobody labels where an eyebrow is,
-# *guesses* the places of the parts in training, trains, and guesses again (latent SVM). It was among the best in the PASCAL VOC challenges of 2007 to 2009 and the
-# model to beat until networks came.
+# *guesses* the places of the parts in training, trains, and guesses again (latent SVM). Its first form (2008) was better than the best of the PASCAL VOC
+# challenge of 2007 in ten of the twenty classes, and it was the model to beat until networks came.
 #
 # ✂ *50 minutes*
 #

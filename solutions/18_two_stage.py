@@ -798,24 +798,24 @@ show_before_after(picture, panels, NAMES, "The same numbers, read rightly")
 # | size | it resizes the shorter side to `min_size=800` | 128 pixels | see below |
 
 # %%
-from coursekit.two_stage.with_torchvision import faster_rcnn, faster_rcnn_find
+from coursekit.two_stage.with_torchvision import faster_rcnn
 
 torch.manual_seed(0)
 library = faster_rcnn(PyramidBackbone(signs_network(), named=True), len(NAMES), side=SIZE).eval()
 careless = torchvision.models.detection.transform.GeneralizedRCNNTransform(800, 1333, [0.0] * 3, [1.0] * 3).eval()
-for name, transform in (("min_size=128", library.transform), ("its default  ", careless)):
+for name, transform in (("min_size=128", library.detector.transform), ("its default  ", careless)):
     prepared, _ = transform([image / 255])
     side = prepared.tensors.shape[-1]
     print(f"{name}: the network sees {side} x {side} pixels, {side**2 / SIZE**2:.0f} times as many as there are")
 
 # %% [markdown]
-# It would work, with 39 times the computing, and every sign six times as large as the anchors expect. The wrapper in `coursekit/two_stage/with_torchvision.py` is sixty lines: read it once. Trained by the same loop on the same scenes:
+# It would work, with 39 times the computing, and every sign six times as large as the anchors expect. The wrapper is the one of 17, `Adapted` in `coursekit/one_stage/with_torchvision.py`: read it once. Trained by the same loop on the same scenes:
 
 # %%
 from coursekit.two_stage.recipe import fit_torchvision
 
 fitted_library = fit_torchvision(training, seed=0, epochs=epochs, device=device)
-theirs = measure_detector(lambda images: faster_rcnn_find(fitted_library.model, images), validation, device=device)
+theirs = measure_detector(fitted_library.model.find, validation, device=device)
 for name, fit, result in (("ours", fitted, ours), ("torchvision's", fitted_library, theirs)):
     size = sum(p.numel() for p in fit.model.parameters()) / 1e6
     print(

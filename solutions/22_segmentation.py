@@ -45,11 +45,13 @@ from coursekit.metrics.panoptic import panoptic_counts, quality_of, segment_over
 from coursekit.metrics.segmentation import boundary_band, iou_of_confusion, pixel_accuracy, pixel_confusion
 from coursekit.plots.images import show_images, show_masks
 from coursekit.plots.mask_threshold import drag_mask_threshold
-from coursekit.plots.segmentation import show_bars, show_edges, show_grids, show_maps, show_runs, show_segments
-from coursekit.segmentation.fcn import Encoder, bilinear_kernel
+from coursekit.plots.segmentation import show_bars, show_edges, show_maps, show_runs, show_segments
+from coursekit.plots.tensors import show_grids
+from coursekit.segmentation.fcn import Encoder
 from coursekit.segmentation.instances import MaskHead, crop_boxes, mask_targets, paste_masks
 from coursekit.segmentation.masks import connected_components, instances_from_map, rle_decode
 from coursekit.segmentation.panoptic import merge_panoptic, panoptic_truth
+from coursekit.sliding.heatmap import bilinear_kernel
 from coursekit.training.device import choose_device
 from coursekit.yolo.decode import detections
 from coursekit.yolo.predict import load_shipped

@@ -1,9 +1,7 @@
 """The program that leaves one part out at a time: its own rule, and that it goes on where it was stopped."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,15 +9,10 @@ import torch
 from coursekit.yolo import STRIDES, YOLO, assign
 from coursekit.yolo.decode import cell_centres
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "ablations.py"
-
 
 @pytest.fixture
-def ablations(monkeypatch, tmp_path):
-    spec = importlib.util.spec_from_file_location("ablations", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "ablations", module)  # dataclasses look their module up
-    spec.loader.exec_module(module)
+def ablations(benchmark_program, monkeypatch, tmp_path):
+    module = benchmark_program("ablations")
     monkeypatch.setattr(module, "KEPT", tmp_path / "build" / "kept.jsonl")
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results.json")
     return module

@@ -1,8 +1,6 @@
 """The benchmark of part 2's detectors: its own rules; the recipes have tests of their own."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,15 +8,10 @@ import torch
 from coursekit.detections import Detections
 from coursekit.training.detector import small_world
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
 
 @pytest.fixture
-def detectors(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("detectors_benchmark", BENCHMARKS / "detectors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def detectors(benchmark_program, monkeypatch, tmp_path):
+    module = benchmark_program("detectors")
     monkeypatch.setattr(module, "KEPT", tmp_path / "build" / "kept.jsonl")
     written = {}
     monkeypatch.setattr(module, "write_results", lambda name, content: written.update({name: content}))

@@ -1,22 +1,15 @@
 """What the notebook shows of the benchmarks is what the benchmarks wrote."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
 from coursekit.resources import resource
 
-PACK = Path(__file__).parent.parent / "benchmarks" / "pack.py"
-
 
 @pytest.fixture
-def pack():
-    spec = importlib.util.spec_from_file_location("pack", PACK)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def pack(benchmark_program):
+    return benchmark_program("pack")
 
 
 def test_the_packed_figures_are_those_of_the_results(pack):

@@ -1,21 +1,14 @@
 """The comparison with ultralytics goes on where it was stopped: a row that is written down is not measured again."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
 
 @pytest.fixture
-def train(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("train_benchmark", BENCHMARKS / "train.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def train(benchmark_program, monkeypatch, tmp_path):
+    module = benchmark_program("train")
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(module, "HERE", tmp_path)
     monkeypatch.setattr(module, "export", lambda *_: {})

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from coursekit.boxes import box_iou, fast_nms
 from coursekit.classic.hog import hog
+from coursekit.data.geometric import resize_image
 from coursekit.detections import Detections
-from coursekit.sliding.pyramid import pyramid, resize
+from coursekit.sliding.pyramid import pyramid
 from coursekit.sliding.windows import grid, windows
 
 WINDOW = 25  # pixels: scikit-image's face patches are 25 x 25
@@ -116,7 +117,7 @@ def cut_out(image: Tensor, boxes: Tensor) -> Tensor:
     patches = []
     for box in boxes.round().to(torch.int64):
         x1, y1, x2, y2 = box.tolist()
-        patches.append(resize(image[:, max(y1, 0) : y2, max(x1, 0) : x2], (WINDOW, WINDOW))[0])
+        patches.append(resize_image(image[:, max(y1, 0) : y2, max(x1, 0) : x2], (WINDOW, WINDOW))[0])
     return torch.stack(patches) if patches else torch.zeros(0, WINDOW, WINDOW, dtype=torch.uint8)
 
 

@@ -1,14 +1,11 @@
 """Real photographs out of the installed packages, and where the faces in them are. Used by notebook 15_classic; nothing is downloaded."""
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+from ..data.packaged import packaged_picture
+
 PHOTOS = {  # name -> package, file
     "astronaut": ("skimage", "astronaut.png"),
     "camera": ("skimage", "camera.png"),
@@ -38,12 +35,8 @@ def photograph(name: str) -> Tensor:
     """
     if name not in PHOTOS:
         raise ValueError(f"name must be one of {', '.join(PHOTOS)}, got {name!r}")
-    package, file = PHOTOS[name]
-    spec = find_spec(package)
-    path = Path(spec.submodule_search_locations[0]) / _FOLDERS[package] / file if spec else Path(file)
-    if not path.is_file():
-        raise FileNotFoundError(f"{file} should be inside the installed package {package}; reinstall scikit-image and scikit-learn")
-    return torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1).copy())
+    picture = packaged_picture(*PHOTOS[name]).convert("RGB")
+    return torch.from_numpy(np.asarray(picture).transpose(2, 0, 1).copy())
 
 
 def grey(image: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..metrics.steps import iou_of_boxes
 from .hog import directions, gradient
 
 BINS = 25  # of each colour channel, as in the paper
@@ -180,11 +181,5 @@ def recall_at(truth: np.ndarray, boxes: np.ndarray, counts, iou_threshold: float
     Returns:
         (len(counts),) int64, of N.
     """
-    truth, boxes = np.asarray(truth, dtype=np.float64).reshape(-1, 4), np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    low = np.maximum(truth[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(truth[:, None, 2:], boxes[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)  # (N, M)
-    area = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (truth, boxes)]
-    union = area[0][:, None] + area[1] - shared
-    met = shared >= iou_threshold * np.maximum(union, 1e-12)
+    met = iou_of_boxes(truth, boxes) >= iou_threshold  # (N, M)
     return np.array([int(met[:, :count].any(axis=1).sum()) for count in counts], dtype=np.int64)

@@ -54,8 +54,3 @@ def treatment(fix: Callable, diagnosis: str) -> Callable:
 def names_the_fault(answer: Callable, fault: str) -> bool:
     """Does this answer's diagnosis say what is wrong? False where it carries none."""
     return getattr(answer, "diagnosis", None) == fault
-
-
-def diagnosis_table() -> str:
-    """The list as a Markdown table."""
-    return "\n".join(["| diagnosis | what it says |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in DIAGNOSES.items())])

@@ -51,13 +51,16 @@ class Placement(NamedTuple):
 
 
 def resize_image(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Bilinear, with antialiasing when it shrinks, straight on uint8."""
-    if tuple(image.shape[1:]) == tuple(size_hw):
+    """(C, H, W) or (N, C, H, W) at another size: bilinear, with antialiasing when it shrinks; uint8 stays uint8."""
+    if tuple(image.shape[-2:]) == tuple(size_hw):
         return image
-    if size_hw[1] == 1:  # torch 2.15's uint8 kernel fails, or answers with noise, where the result is one pixel wide
-        wide = F.interpolate(image[None].float(), size=tuple(size_hw), mode="bilinear", antialias=True)[0]
-        return wide.round_().clamp_(0, 255).to(torch.uint8)
-    return F.interpolate(image[None], size=tuple(size_hw), mode="bilinear", antialias=True)[0]
+    batch = image if image.ndim == 4 else image[None]
+    # straight on uint8 where that can be: a GPU cannot, and torch 2.15's kernel fails, or answers with noise, for a result one pixel wide
+    by_floats = image.dtype == torch.uint8 and (size_hw[1] == 1 or image.device.type != "cpu")
+    resized = F.interpolate(batch.float() if by_floats else batch, size=tuple(size_hw), mode="bilinear", antialias=True)
+    if by_floats:
+        resized = resized.round_().clamp_(0, 255).to(torch.uint8)
+    return resized if image.ndim == 4 else resized[0]
 
 
 def resize(image: Tensor, target: Target, size_hw: tuple[int, int]) -> tuple[Tensor, Target]:

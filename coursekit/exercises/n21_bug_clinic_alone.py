@@ -1,13 +1,11 @@
-"""Exercises of notebook 21_bug_clinic, the third ward: nobody says where to look."""
+"""Exercises of notebook 21_bug_clinic, the third ward: the learner is alone. Two trainings that go astray."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from coursekit.clinic import patients, steps
-from coursekit.clinic.diagnoses import treatment
-from coursekit.exercises.core import Close, Exercise
-from coursekit.exercises.n21_bug_clinic import LAST, both_halves, examined
+from coursekit.exercises.core import Close
+from coursekit.exercises.n21_bug_clinic import bed
 
 # --- bed 9
 
@@ -51,58 +49,50 @@ def _stretched(logits, targets):
     return F.binary_cross_entropy_with_logits(10 * logits.sigmoid() - 5, targets, reduction="sum") / _total(targets)
 
 
-class_loss_exercise = Exercise(
-    name="21.class_loss",
-    reference=treatment(steps.class_loss, "double-sigmoid"),
-    cases=lambda generator: [*class_loss_cases(generator), LAST],
+class_loss_exercise = bed(
+    9,
+    cases=class_loss_cases,
+    run=run_class_loss,
+    right=_by_hand,
+    wrong=[
+        (
+            "saturates",
+            lambda logits, targets: F.binary_cross_entropy(logits.sigmoid(), targets, reduction="sum") / _total(targets),
+            "One sigmoid, and right for moderate logits. For very sure and wrong ones the sigmoid rounds to 0 or 1 and the slope is lost.",
+        ),
+        (
+            "undone-by-clamping",
+            _undone,
+            "You undo the sigmoid after clamping it. Beyond the clamp nothing is learned any more; better not to apply it at all.",
+        ),
+        (
+            "stretched",
+            _stretched,
+            "Stretching 0..1 to -5..5 moves the floor of the loss; the sigmoid is still there twice, and its slope with it.",
+        ),
+        (
+            "mean-instead",
+            lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets),
+            "The double sigmoid is gone. But it is the mean over all cells now: divide the sum by the sum of the targets, as before.",
+        ),
+        (
+            "not-divided",
+            lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets, reduction="sum"),
+            "The double sigmoid is gone, and so is the division by the sum of the targets, which was no part of the fault.",
+        ),
+        (
+            "logarithms-by-hand",
+            _in_logarithms,
+            "One sigmoid, and the formula as it stands in books. Where a cell is very sure and wrong, the sigmoid is exactly 0 or 1, "
+            "and the logarithm of 0 is no number to learn from.",
+        ),
+        (
+            "never-below-one",
+            lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / targets.sum().clamp(min=1e-6),
+            "The double sigmoid is gone. Where there is no object at all the loss explodes: its divisor counts at least 1.",
+        ),
+    ],
     compare=Close(rtol=1e-4, atol=1e-5),
-    drive=examined(run_class_loss, "double-sigmoid"),
-    misconceptions=both_halves(
-        _by_hand,
-        patients.class_loss,
-        "double-sigmoid",
-        [
-            (
-                "saturates",
-                lambda logits, targets: F.binary_cross_entropy(logits.sigmoid(), targets, reduction="sum") / _total(targets),
-                "One sigmoid, and right for moderate logits. For very sure and wrong ones the sigmoid rounds "
-                "to 0 or 1 and the slope is lost.",
-            ),
-            (
-                "undone-by-clamping",
-                _undone,
-                "You undo the sigmoid after clamping it. Beyond the clamp nothing is learned any more; better not to apply it at all.",
-            ),
-            (
-                "stretched",
-                _stretched,
-                "Stretching 0..1 to -5..5 moves the floor of the loss; the sigmoid is still there twice, and its slope with it.",
-            ),
-            (
-                "mean-instead",
-                lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets),
-                "The double sigmoid is gone. But it is the mean over all cells now: divide the sum by the sum of the targets, as before.",
-            ),
-            (
-                "not-divided",
-                lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets, reduction="sum"),
-                "The double sigmoid is gone, and so is the division by the sum of the targets, which was no part of the fault.",
-            ),
-            (
-                "logarithms-by-hand",
-                _in_logarithms,
-                "One sigmoid, and the formula as it stands in books. Where a cell is very sure and wrong, the sigmoid is exactly 0 or 1, "
-                "and the logarithm of 0 is no number to learn from.",
-            ),
-            (
-                "never-below-one",
-                lambda logits, targets: (
-                    F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / targets.sum().clamp(min=1e-6)
-                ),
-                "The double sigmoid is gone. Where there is no object at all the loss explodes: its divisor counts at least 1.",
-            ),
-        ],
-    ),
     hints=[
         "What is the least loss that this function can give for a cell without an object, whatever the logit? Try -10, 0 and 10.",
         "The name `..._with_logits` says what it wants to be given.",
@@ -184,234 +174,42 @@ def _step_without_clip(model, optimiser, images, targets, loss_of):
     return float(loss.detach())
 
 
-training_step_exercise = Exercise(
-    name="21.training_step",
-    reference=treatment(steps.training_step, "stale-gradients"),
-    cases=lambda generator: [*training_step_cases(generator), LAST],
+training_step_exercise = bed(
+    10,
+    cases=training_step_cases,
+    run=run_training_step,
+    right=_step_at_the_end,
+    wrong=[
+        (
+            "emptied-too-early",
+            _step("between"),
+            "The gradients are emptied after they were computed and before they are used: nothing is learned, and the loss stands still.",
+        ),
+        (
+            "clipped-harder",
+            _step("", clip=0.1),
+            "A tighter clip hides the growth, and old gradients still decide where the step goes.",
+        ),
+        (
+            "smaller-loss",
+            _step("", scale=0.1),
+            "A tenth of the gradient is a lower learning rate. The old ones are still added up.",
+        ),
+        (
+            "first-layer-only",
+            _step("", parts=1),
+            "Only one tensor's gradient is emptied. The optimiser knows all of them.",
+        ),
+        (
+            "clip-lost",
+            _step_without_clip,
+            "The old gradients are gone, and so is the clipping, which was no part of the fault.",
+        ),
+    ],
     compare=Close(rtol=1e-4, atol=1e-5),
-    drive=examined(run_training_step, "stale-gradients"),
-    misconceptions=both_halves(
-        _step_at_the_end,
-        patients.training_step,
-        "stale-gradients",
-        [
-            (
-                "emptied-too-early",
-                _step("between"),
-                "The gradients are emptied after they were computed and before they are used: nothing is "
-                "learned, and the loss stands still.",
-            ),
-            (
-                "clipped-harder",
-                _step("", clip=0.1),
-                "A tighter clip hides the growth, and old gradients still decide where the step goes.",
-            ),
-            (
-                "smaller-loss",
-                _step("", scale=0.1),
-                "A tenth of the gradient is a lower learning rate. The old ones are still added up.",
-            ),
-            (
-                "first-layer-only",
-                _step("", parts=1),
-                "Only one tensor's gradient is emptied. The optimiser knows all of them.",
-            ),
-            (
-                "clip-lost",
-                _step_without_clip,
-                "The old gradients are gone, and so is the clipping, which was no part of the fault.",
-            ),
-        ],
-    ),
     hints=[
         "Print the length of the gradient before each step. On the same batch, with weights that hardly move, should it grow?",
         "`backward` *adds* to `.grad`. Who empties it?",
-    ],
-    points=2,
-)
-
-# --- bed 11
-
-
-def nudge_cases(generator):
-    """(label, arguments) for nudge: what is stored, and how often it is asked for."""
-    picture = torch.arange(30, dtype=torch.uint8).reshape(1, 5, 6).expand(3, 5, 6).contiguous()
-    box = torch.tensor([[1.0, 1.0, 3.0, 4.0]])
-    yield "moved by nothing", (picture, box, [(0, 0)])
-    yield "once to the right and down", (picture, box, [(2, 1)])
-    yield "asked for twice: the second time from the stored place", (picture, box, [(1, 1), (1, 1)])
-    yield "over the left edge", (picture, box, [(-2, 0), (0, 0)])
-    yield "over the right and lower edge", (picture, torch.tensor([[3.0, 2.0, 6.0, 5.0]]), [(2, 3), (-1, -1)])
-    yield "no boxes", (picture, torch.zeros(0, 4), [(1, 0)])
-    moves = (torch.randint(5, (3, 2), generator=generator) - 2).tolist()
-    yield "random", (picture, torch.rand(2, 4, generator=generator).cumsum(dim=1), [tuple(move) for move in moves])
-
-
-def run_nudge(answer, picture, boxes, moves):
-    """Ask for the stored sample several times, as the epochs of a training do."""
-    given = [answer(picture, boxes, dx, dy) for dx, dy in moves]
-    given = [(image.clone(), found.clone()) for image, found in given]
-    return {
-        "the pictures": torch.stack([image for image, _ in given]),
-        "their boxes": torch.stack([found for _, found in given]),
-        "the stored boxes afterwards": boxes,
-        "the stored picture afterwards": picture,
-    }
-
-
-def _moved(picture, boxes, dx, dy):
-    height, width = picture.shape[1:]
-    boxes = boxes + boxes.new_tensor([dx, dy, dx, dy])
-    return picture.roll((dy, dx), (1, 2)), boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
-
-
-def _copied_afterwards(picture, boxes, dx, dy):
-    picture, boxes = patients.nudge(picture, boxes, dx, dy)
-    return picture, boxes.clone()
-
-
-def _copied_between(picture, boxes, dx, dy):
-    boxes += boxes.new_tensor([dx, dy, dx, dy])
-    return picture.roll((dy, dx), (1, 2)), _moved(picture, boxes, 0, 0)[1]
-
-
-def _moved_back(picture, boxes, dx, dy):
-    picture, moved = patients.nudge(picture, boxes, dx, dy)
-    kept = moved.clone()
-    boxes -= torch.tensor([dx, dy, dx, dy], dtype=boxes.dtype)
-    return picture, kept
-
-
-def _not_moved(picture, boxes, dx, dy):
-    return picture.roll((dy, dx), (1, 2)), boxes.clone()
-
-
-def _not_cut(picture, boxes, dx, dy):
-    return picture.roll((dy, dx), (1, 2)), boxes + boxes.new_tensor([dx, dy, dx, dy])
-
-
-nudge_exercise = Exercise(
-    name="21.nudge",
-    reference=treatment(steps.nudge, "cache-changed"),
-    cases=lambda generator: [*nudge_cases(generator), LAST],
-    compare=Close(rtol=1e-5, atol=1e-5),
-    drive=examined(run_nudge, "cache-changed"),
-    misconceptions=both_halves(
-        _moved,
-        patients.nudge,
-        "cache-changed",
-        [
-            (
-                "copied-afterwards",
-                _copied_afterwards,
-                "The copy is made when the damage is done: the stored boxes have moved already. Copy before you write.",
-            ),
-            (
-                "copied-between",
-                _copied_between,
-                "The copy comes one line late: the stored boxes have been moved when it is made, and only the cutting spares them.",
-            ),
-            (
-                "moved-back",
-                _moved_back,
-                "Moving them back afterwards works until a box was cut at an edge: what was cut does not come back.",
-            ),
-            (
-                "boxes-stand-still",
-                _not_moved,
-                "The stored boxes are safe now, and those that you hand out did not move with the picture.",
-            ),
-            (
-                "not-cut",
-                _not_cut,
-                "The stored boxes are safe. Those that you hand out may reach past the picture, which the patient had right.",
-            ),
-        ],
-    ),
-    hints=[
-        "Ask the store for sample 0 sixty times, and draw it or print its boxes. How far may they wander, if a move is 4 pixels at most?",
-        "`a += b` changes the very tensor that the caller holds; so does `a[:, 0] = ...`.",
-        "`boxes = boxes + shift` makes a new tensor, and what you write into that is nobody else's.",
-    ],
-    points=3,
-)
-
-# --- bed 12
-
-
-def deliver_cases(generator):
-    """(label, arguments) for deliver: sure and unsure boxes, few and many, both purposes."""
-
-    def case(scores, purpose):
-        scores = torch.tensor(scores, dtype=torch.float32)
-        return torch.arange(4.0 * len(scores)).reshape(-1, 4), scores, torch.arange(len(scores)) % 3, purpose
-
-    some = [0.9, 0.4, 0.25, 0.24, 0.01]
-    yield "nothing found", case([], "measure")
-    yield "to be shown: a score of exactly 0.25 is enough", case(some, "show")
-    yield "to be measured: unsure ones too", case(some, "measure")
-    many = [0.9 - 0.005 * i for i in range(120)]
-    yield "120 boxes to be measured: the first 100", case(many, "measure")
-    yield "120 boxes to be shown: all that are sure", case(many, "show")
-    scores = torch.rand(9, generator=generator).sort(descending=True).values.tolist()
-    for purpose in ("show", "measure"):
-        yield "random", case(scores, purpose)
-
-
-def _deliver(show: float, measure: float, most: int | None = 100, most_shown: int | None = None):
-    """`deliver` with other thresholds and limits."""
-
-    def wrong(boxes, scores, labels, purpose):
-        kept = scores >= (show if purpose == "show" else measure)
-        limit = most_shown if purpose == "show" else most
-        return boxes[kept][:limit], scores[kept][:limit], labels[kept][:limit]
-
-    return wrong
-
-
-deliver_exercise = Exercise(
-    name="21.deliver",
-    reference=treatment(steps.deliver, "early-threshold"),
-    cases=lambda generator: [*deliver_cases(generator), LAST],
-    compare=Close(rtol=1e-6, atol=1e-7),
-    drive=examined(lambda answer, boxes, scores, labels, purpose: tuple(answer(boxes, scores, labels, purpose)), "early-threshold"),
-    misconceptions=both_halves(
-        _deliver(0.25, 0.0),
-        patients.deliver,
-        "early-threshold",
-        [
-            (
-                "no-threshold-at-all",
-                _deliver(0.0, 0.0),
-                "AP is right now, and people are shown every unsure box. The two purposes need different rules.",
-            ),
-            (
-                "a-lower-threshold",
-                _deliver(0.25, 0.05),
-                "A lower threshold costs less AP, not none. The curve goes on to the last box.",
-            ),
-            (
-                "lower-for-both",
-                _deliver(0.05, 0.05),
-                "A threshold of 0.05 for both: too low to show, and still too high to measure.",
-            ),
-            (
-                "no-limit",
-                _deliver(0.25, 0.0, most=None),
-                "Unsure boxes are measured now, and all of them: only the first 100 of a picture count.",
-            ),
-            (
-                "purposes-swapped",
-                lambda boxes, scores, labels, purpose: _deliver(0.25, 0.0)(
-                    boxes, scores, labels, "measure" if purpose == "show" else "show"
-                ),
-                "It is the other way round: people see the sure ones, AP wants all.",
-            ),
-        ],
-    ),
-    hints=[
-        "What is the lowest score in the file of results, and where does the precision-recall curve end?",
-        "Which line is run for both purposes, and should be for one?",
     ],
     points=2,
 )

@@ -10,6 +10,8 @@ a border of 255 around every object). No module here imports torch.
 
 import numpy as np
 
+from .classification import confusion_matrix
+
 VOID = 255  # VOC's and Cityscapes' number for "do not ask"
 
 
@@ -25,17 +27,13 @@ def pixel_confusion(truth, predicted, num_classes: int, ignore_index: int = VOID
         (num_classes, num_classes) int64: row is the true class, column the predicted one. Confusions of several pictures add up.
 
     Raises:
-        ValueError: if shapes differ, or a class lies outside.
+        ValueError: if shapes differ, or what is asked is no whole number or lies outside.
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape:
         raise ValueError(f"predicted must have the shape of truth, {truth.shape}, got {predicted.shape}")
     known = truth != ignore_index
-    truth, predicted = truth[known].astype(np.int64), predicted[known].astype(np.int64)
-    for name, values in (("truth", truth), ("predicted", predicted)):
-        if len(values) and not 0 <= values.min() <= values.max() < num_classes:
-            raise ValueError(f"{name} must hold classes 0 .. {num_classes - 1}, got {values.min()} .. {values.max()}")
-    return np.bincount(truth * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, num_classes)
+    return confusion_matrix(truth[known], predicted[known], num_classes)
 
 
 def iou_of_confusion(confusion: np.ndarray) -> np.ndarray:

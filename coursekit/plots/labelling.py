@@ -3,6 +3,7 @@
 What is known and saved is `coursekit.data.labelling.Session`; here it is only shown and moved.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -65,6 +66,17 @@ def label_pictures(session: Session, folder: str | Path) -> Live:
     return Live(lambda: _desk(session, folder), session_sheet(session), words)
 
 
+def _button_row(actions: Mapping[str, Callable]):
+    """Buttons side by side: name -> what is called when it is pressed."""
+    import ipywidgets
+
+    row = []
+    for name, pressed in actions.items():
+        row.append(ipywidgets.Button(description=name, layout={"width": "auto"}))
+        row[-1].on_click(pressed)
+    return ipywidgets.HBox(row)
+
+
 def _desk(session: Session, folder: str | Path):
     """The widget. Every button calls one method of the session, says what came of it, and draws again."""
     import ipywidgets
@@ -117,13 +129,8 @@ def _desk(session: Session, folder: str | Path):
         "next ▶": press(lambda: session.go(1), moves=True),
         "save": press(save, f"saved in {Path(folder) / 'voc'} and {Path(folder) / 'yolo'}"),
     }
-    row = []
-    for name, pressed in buttons.items():
-        button = ipywidgets.Button(description=name, layout={"width": "auto"})
-        button.on_click(pressed)
-        row.append(button)
     fit()
     for one in (across, down):
         one.observe(lambda _: draw(), names="value")
     draw()
-    return ipywidgets.VBox([across, down, menu, ipywidgets.HBox(row), line, shown], layout={"align_items": "flex-start"})
+    return ipywidgets.VBox([across, down, menu, _button_row(buttons), line, shown], layout={"align_items": "flex-start"})

@@ -1,4 +1,4 @@
-"""Pictures of notebook 22_segmentation: maps of classes, edges, small grids of numbers, runs, segments, bars."""
+"""Pictures of notebook 22_segmentation: maps of classes, edges, runs, segments, bars."""
 
 from collections.abc import Mapping, Sequence
 
@@ -64,34 +64,6 @@ def show_edges(image, truth, maps: Mapping[str, object], box, suptitle: str) -> 
         ax.set(xticks=[], yticks=[])
     figure.suptitle(suptitle)
     return set_alt(figure, f"{suptitle}. Grey is said, the line is the true outline. {'; '.join(words)}.")
-
-
-def show_grids(grids: Mapping[str, object], suptitle: str, cell: float = 0.46) -> Figure:
-    """Small arrays as tables of numbers, shaded by their value.
-
-    Args:
-        grids: title -> (H, W) numbers.
-        suptitle: of the whole.
-        cell: inches of a cell.
-    """
-    arrays = {title: np.atleast_2d(_array(values)).astype(float) for title, values in grids.items()}
-    wide = [max(a.shape[1] * cell, 1.6) for a in arrays.values()]
-    high = max(a.shape[0] for a in arrays.values()) * cell
-    size = (sum(wide) + 0.5 * len(wide), max(high, 0.8) + 1.1)
-    figure, axes = plt.subplots(1, len(arrays), figsize=size, layout="constrained", squeeze=False, width_ratios=wide)
-    for ax, (title, values) in zip(axes[0], arrays.items(), strict=True):
-        low, top = float(values.min()), float(values.max())
-        ax.imshow(values, cmap="Blues", vmin=low, vmax=top + 0.8 * (top - low) + 1e-9, interpolation="nearest")
-        for (y, x), value in np.ndenumerate(values):
-            ax.text(x, y, f"{value:g}", ha="center", va="center", fontsize=9)
-        ax.set_xticks(np.arange(values.shape[1] + 1) - 0.5, labels=[])
-        ax.set_yticks(np.arange(values.shape[0] + 1) - 0.5, labels=[])
-        ax.grid(color="black", linewidth=0.5)
-        ax.tick_params(length=0)
-        ax.set_title(title, fontsize=10)
-    figure.suptitle(suptitle)
-    words = "; ".join(f"{title}: {values.shape[0]} x {values.shape[1]}" for title, values in arrays.items())
-    return set_alt(figure, f"{suptitle}. Tables of numbers. {words}.")
 
 
 def show_runs(mask, counts: Sequence[int]) -> Figure:

@@ -154,30 +154,3 @@ def show_times(strides: Sequence[int], milliseconds: Mapping[str, Sequence[float
     ax.legend()
     words = "; ".join(f"{name}: {', '.join(f'{v:.3g}' for v in line)}" for name, line in milliseconds.items())
     return set_alt(figure, f"{title}. Milliseconds at strides {', '.join(map(str, strides))}: {words}.")
-
-
-def show_numbers(grids: Mapping[str, Tensor], title: str) -> Figure:
-    """Small grids of numbers side by side, darker where a number is larger; the number stands in every cell."""
-    widths = [max(values.shape[1], 3) for values in grids.values()]
-    highest = max(values.shape[0] for values in grids.values())
-    figure, axes = plt.subplots(
-        1,
-        len(grids),
-        figsize=(0.5 * sum(widths) + 0.6 * len(grids), 0.46 * highest + 1.1),
-        width_ratios=widths,
-        squeeze=False,
-        layout="constrained",
-    )
-    words = []
-    for ax, (name, values) in zip(axes[0], grids.items(), strict=True):
-        values = values.detach().cpu().float().numpy()
-        top = max(float(np.abs(values).max()), 1e-9)
-        ax.imshow(np.abs(values) / top, cmap="Blues", vmin=0, vmax=1.6, interpolation="nearest")
-        for y, x in np.ndindex(values.shape):
-            ax.text(x, y, f"{values[y, x]:.3g}", ha="center", va="center", fontsize=8)
-        ax.set_title(name, fontsize=9)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        words.append(f"{name}: {values.shape[0]} x {values.shape[1]}, from {values.min():.3g} to {values.max():.3g}")
-    figure.suptitle(title)
-    return set_alt(figure, f"{title}. {'; '.join(words)}.")

@@ -1,6 +1,5 @@
 """A fully convolutional network: a classifier at every place, enlarged to the picture's size. Taught in notebook 22_segmentation."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,17 +24,6 @@ def upsample_add(coarse: Tensor, fine: Tensor) -> Tensor:
     if coarse.shape[:2] != fine.shape[:2]:
         raise ValueError(f"coarse and fine must have the same N and C, got {tuple(coarse.shape[:2])} and {tuple(fine.shape[:2])}")
     return F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False) + fine
-
-
-def bilinear_kernel(stride: int) -> Tensor:
-    """(2 * stride, 2 * stride) weights with which a transposed convolution of this even stride enlarges bilinearly.
-
-    Source: Long et al., arXiv 1411.4038, section 3.3, who let the network begin there and learn on.
-    """
-    if stride < 2 or stride % 2:
-        raise ValueError(f"stride must be even and at least 2, got {stride}")
-    along = 1 - (torch.arange(2 * stride) - stride + 0.5).abs() / stride  # a tent: 0.25 0.75 0.75 0.25 for stride 2
-    return along[:, None] * along[None, :]
 
 
 class Encoder(nn.Module):

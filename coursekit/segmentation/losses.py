@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-VOID = 255
+from ..metrics.segmentation import VOID
 
 
 def dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0, ignore_index: int = VOID) -> Tensor:
@@ -34,11 +34,3 @@ def dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0, ignore_index:
     sizes = probabilities.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
     dice = (2 * shared + smooth) / (sizes + smooth)
     return 1 - dice[1:].mean()
-
-
-def cross_entropy_and_dice(logits: Tensor, target: Tensor, ignore_index: int = VOID) -> Tensor:
-    """The sum of the two: cross-entropy is steep everywhere, dice is fair to small classes.
-
-    Args: as for `dice_loss`.
-    """
-    return F.cross_entropy(logits, target, ignore_index=ignore_index) + dice_loss(logits, target, ignore_index=ignore_index)

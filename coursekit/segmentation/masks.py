@@ -1,4 +1,4 @@
-"""Masks as they are stored, and objects out of a map of classes. Taught in notebook 22_segmentation. NumPy only."""
+"""Masks as they are stored, and objects out of a map of classes. Taught in notebook 22_segmentation. No torch."""
 
 from collections.abc import Sequence
 
@@ -56,24 +56,12 @@ def connected_components(mask) -> np.ndarray:
     Raises:
         ValueError: if mask is not (H, W).
     """
+    from skimage.measure import label  # takes a while to import
+
     mask = np.asarray(mask, dtype=bool)
     if mask.ndim != 2:
         raise ValueError(f"mask must have shape (H, W), got {mask.shape}")
-    islands, count = np.zeros(mask.shape, dtype=np.int64), 0
-    for start in np.argwhere(mask).tolist():
-        if islands[tuple(start)]:
-            continue
-        count += 1
-        waiting = [start]
-        islands[tuple(start)] = count
-        while waiting:
-            y, x = waiting.pop()
-            for row, column in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                inside = 0 <= row < mask.shape[0] and 0 <= column < mask.shape[1]
-                if inside and mask[row, column] and not islands[row, column]:
-                    islands[row, column] = count
-                    waiting.append([row, column])
-    return islands
+    return label(mask, connectivity=1).astype(np.int64)
 
 
 def instances_from_map(semantic, smallest: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from ..data.geometric import resize_image
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,4 @@ def pyramid(image: Tensor, scales: Sequence[float], window: int = 1) -> Iterator
         raise ValueError(f"image must have shape (C, H, W) or (N, C, H, W), got {tuple(image.shape)}")
     height, width = image.shape[-2:]
     for size in pyramid_sizes((height, width), scales, window):
-        yield Level(resize(image, size), (size[0] / height, size[1] / width))
-
-
-def resize(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """(C, H, W) or (N, C, H, W) at another size, bilinear, antialiased; uint8 stays uint8."""
-    if tuple(image.shape[-2:]) == tuple(size_hw):
-        return image
-    batch = image if image.ndim == 4 else image[None]
-    exact = batch.dtype != torch.uint8 or batch.device.type == "cpu"  # a GPU resizes no whole numbers
-    resized = F.interpolate(batch if exact else batch.float(), size_hw, mode="bilinear", antialias=True, align_corners=False)
-    resized = resized if exact else resized.round().clamp(0, 255).to(torch.uint8)
-    return resized if image.ndim == 4 else resized[0]
+        yield Level(resize_image(image, size), (size[0] / height, size[1] / width))

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 
-def places(length: int, window: int, stride: int, cover: bool = False) -> list[int]:
+def places(length: int, window: int, stride: int) -> list[int]:
     """Where windows begin along one side of a picture: 0, stride, 2 * stride, as long as a whole window fits.
 
     Args:
         length: of the side in pixels, 0 or more.
         window, stride: in pixels, 1 or more.
-        cover: let a last window end at the far edge where the others leave pixels over. It breaks the even steps.
 
     Returns:
         Whole numbers, rising; none where the side is shorter than the window.
@@ -30,26 +29,25 @@ def places(length: int, window: int, stride: int, cover: bool = False) -> list[i
     for name, value, low in (("length", length, 0), ("window", window, 1), ("stride", stride, 1)):
         if isinstance(value, bool) or int(value) != value or value < low:
             raise ValueError(f"{name} must be a whole number of at least {low}, got {value!r}")
-    starts = list(range(0, int(length) - int(window) + 1, int(stride)))
-    if cover and starts and starts[-1] + window < length:
-        starts.append(int(length) - int(window))
-    return starts
+    return list(range(0, int(length) - int(window) + 1, int(stride)))
 
 
 def grid(size_hw: tuple[int, int], window: int, stride: int) -> tuple[int, int]:
-    """(rows, columns) of the windows that `windows` gives without ``cover``: a convolution's output size, (n - window) // stride + 1."""
+    """(rows, columns) of the windows that `windows` gives: a convolution's output size, (n - window) // stride + 1."""
     rows, columns = (len(places(side, window, stride)) for side in size_hw)
     return (rows, columns) if rows and columns else (0, 0)
 
 
-def windows(size_hw: tuple[int, int], window: int, stride: int, cover: bool = False) -> Tensor:
-    """The boxes of all square windows that lie wholly inside a picture, row by row.
+def windows(size_hw: tuple[int, int], window: int, stride: int) -> Tensor:
+    """The boxes of all square windows that lie wholly inside a picture, row by row, in even steps.
+
+    Pixels may be left over at the far edges. `coursekit.data.tiles.tile_windows` leaves none: it shifts its last windows back, and so has
+    uneven steps.
 
     Args:
         size_hw: (height, width) of the picture in pixels.
         window: side of a window in pixels.
         stride: step from one window to the next in pixels, to the right and downwards.
-        cover: add a last row and column that end at the far edges, where the even steps leave pixels over.
 
     Returns:
         (N, 4) int64 ``xyxy`` pixels; ``(0, 4)`` for a picture that is smaller than the window in height or in width.
@@ -58,7 +56,7 @@ def windows(size_hw: tuple[int, int], window: int, stride: int, cover: bool = Fa
         ValueError: for a window or stride below 1.
     """
     height, width = size_hw
-    y, x = (torch.tensor(places(side, window, stride, cover), dtype=torch.int64) for side in (height, width))
+    y, x = (torch.tensor(places(side, window, stride), dtype=torch.int64) for side in (height, width))
     corner = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2).reshape(-1, 2)  # (rows * columns, 2): x, y, row by row
     return torch.cat((corner, corner + int(window)), dim=1)
 

@@ -196,13 +196,15 @@ def fit_classifier(
     per_epoch = -(-len(train) // batch)
     generator, rows, step = torch.Generator().manual_seed(seed), [], 0
 
+    def set_rates(factor: float) -> None:
+        for group, rate in zip(optimizer.param_groups, highest, strict=True):
+            group["lr"] = rate * factor
+
     def prepared() -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch, each with the learning rate of its step set and its images augmented."""
         nonlocal step
         for images, labels in batches(train, batch, generator, device):
-            factor = warmup_cosine(step, epochs * per_epoch, min(per_epoch, WARMUP))
-            for group, rate in zip(optimizer.param_groups, highest, strict=True):
-                group["lr"] = rate * factor
+            set_rates(warmup_cosine(step, epochs * per_epoch, min(per_epoch, WARMUP)))
             step += 1
             yield (augment(images) if augment else images), labels
 
@@ -215,8 +217,7 @@ def fit_classifier(
         told(row)
         if stopping is not None and stopping.step(row["val/accuracy"], model):
             break
-    for group, rate in zip(optimizer.param_groups, highest, strict=True):
-        group["lr"] = rate
+    set_rates(1.0)
     if stopping is not None and stopping.weights is not None:
         model.load_state_dict(stopping.weights)
     return rows

@@ -14,6 +14,7 @@ from ..boxes import clip_boxes_to_image, fast_batched_nms
 from ..detections import Detections
 from ..one_stage.anchors import make_anchors
 from ..one_stage.deltas import decode_deltas, encode_deltas
+from ..one_stage.matching import IGNORED
 from .proposals import choose_proposals, head_targets, rpn_targets
 from .roi import fast_roi_align, of_each_picture
 
@@ -168,7 +169,7 @@ def two_stage_loss(model: TwoStage, images: Tensor, targets: list[dict], generat
     anchors, (logits, deltas) = model.anchors(images), model.rpn(features)
     truths = [target["boxes"] for target in targets]
     owners = torch.stack([rpn_targets(anchors, truth, _draws(anchors, generator)) for truth in truths])  # (N, A)
-    asked = owners != -2
+    asked = owners != IGNORED
     objectness = F.binary_cross_entropy_with_logits(logits[asked], (owners[asked] >= 0).to(logits.dtype))
     goals = torch.cat([encode_deltas(anchors[own >= 0], truth[own[own >= 0]]) for own, truth in zip(owners, truths, strict=True)])
     proposal = F.smooth_l1_loss(deltas[owners >= 0], goals, reduction="sum", beta=1 / 9) / asked.sum()
@@ -188,7 +189,7 @@ def _second_questions(found: list[Tensor], targets: list[dict], background: int,
     for boxes, target in zip(found, targets, strict=True):
         boxes = torch.cat([boxes, target["boxes"]])  # the truth too: while proposals are poor, it is the only good example
         owner = head_targets(boxes, target["boxes"], _draws(boxes, generator))
-        boxes, owner = boxes[owner != -2], owner[owner != -2]
+        boxes, owner = boxes[owner != IGNORED], owner[owner != IGNORED]
         label = torch.full_like(owner, background)
         label[owner >= 0] = target["labels"][owner[owner >= 0]]
         chosen.append(boxes)

@@ -17,7 +17,7 @@ from ..one_stage.pyramid import PyramidBackbone
 from ..training.detector import NAMES, Fitted, fit_detector
 from ..training.transfer import freeze
 from .detector import TwoStage, two_stage_loss
-from .with_torchvision import faster_rcnn, faster_rcnn_find, faster_rcnn_loss
+from .with_torchvision import faster_rcnn
 
 KINDS = ("two-stage", "torchvision faster r-cnn")
 STARTS = ("scratch", "frozen", "fine-tuned", "weaker")
@@ -70,7 +70,7 @@ def fit_torchvision(
     model = faster_rcnn(backbone, classes, samples[0][0].shape[-1]).to(memory_format=torch.channels_last)
     if start == "frozen":
         freeze(backbone.stages)
-    return fit_detector(model, samples, faster_rcnn_loss, epochs, seed=seed, device=device)
+    return fit_detector(model, samples, lambda m, x, targets: m(x, targets), epochs, seed=seed, device=device)
 
 
 def train(
@@ -87,6 +87,5 @@ def train(
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    if kind == "two-stage":
-        return fit_two_stage(samples, seed, epochs, device, start).model.find
-    return partial(faster_rcnn_find, fit_torchvision(samples, seed, epochs, device, start).model)
+    fit = fit_two_stage if kind == "two-stage" else fit_torchvision
+    return fit(samples, seed, epochs, device, start).model.find

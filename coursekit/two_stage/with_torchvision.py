@@ -1,22 +1,21 @@
 """torchvision's Faster R-CNN on our backbone, from random weights. Taught in notebook 18_two_stage.
 
-Nothing is downloaded. Two edges are translated, here and nowhere else: torchvision keeps label 0 for background, so classes are shifted by
-one; and it takes a list of float pictures, which its transform would enlarge to 800 pixels if it were not told to leave them alone.
+Nothing is downloaded. `coursekit.one_stage.with_torchvision.Adapted` speaks to it: torchvision keeps label 0 for background, so classes are
+shifted by one, and takes a list of float pictures. Its transform would enlarge them to 800 pixels if it were not told to leave them alone.
 """
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from ..detections import Detections
 from ..one_stage.anchors import sizes_for
+from ..one_stage.with_torchvision import FINDING, UNTOUCHED, Adapted
 
 
-def faster_rcnn(backbone: nn.Module, num_classes: int, side: int = 128, hidden: int = 128, crop_size: int = 5) -> FasterRCNN:
-    """The library's detector, as small as ours.
+def faster_rcnn(backbone: nn.Module, num_classes: int, side: int = 128, hidden: int = 128, crop_size: int = 5) -> Adapted:
+    """The library's detector, as small as ours. Which boxes it asks is drawn from torch's own generator: seed that before training.
 
     Args:
         backbone: (N, 3, H, W) float in 0..1 -> a dict of maps; with ``strides`` and ``out_channels``, as
@@ -27,12 +26,10 @@ def faster_rcnn(backbone: nn.Module, num_classes: int, side: int = 128, hidden: 
     """
     sizes = sizes_for(backbone.strides)  # two in each cell: (16, 22.6), (32, 45.3), (64, 90.5) for strides 8, 16, 32
     names = [str(stride) for stride in backbone.strides]
-    return FasterRCNN(
+    detector = FasterRCNN(
         backbone,
         min_size=side,
         max_size=side,
-        image_mean=[0.0] * 3,  # our backbone scales its pixels itself
-        image_std=[1.0] * 3,
         rpn_anchor_generator=AnchorGenerator(tuple(sizes), ((1.0,),) * len(sizes)),
         rpn_pre_nms_top_n_train=200,  # of each map
         rpn_pre_nms_top_n_test=200,
@@ -43,21 +40,7 @@ def faster_rcnn(backbone: nn.Module, num_classes: int, side: int = 128, hidden: 
         box_head=TwoMLPHead(backbone.out_channels * crop_size**2, hidden),
         box_predictor=FastRCNNPredictor(hidden, num_classes + 1),
         box_batch_size_per_image=32,
-        box_score_thresh=0.001,
+        **UNTOUCHED,
+        **{f"box_{name}": value for name, value in FINDING.items()},
     )
-
-
-def faster_rcnn_loss(model: FasterRCNN, images: Tensor, targets: list[dict]) -> dict[str, Tensor]:
-    """``loss_of`` for `coursekit.training.detector.fit_detector`: the library's four losses by its names, and their sum.
-
-    It draws which boxes are asked from torch's own generator: seed that before training.
-    """
-    shifted = [{"boxes": target["boxes"], "labels": target["labels"] + 1} for target in targets]  # 0 is background there
-    parts = model(list(images / 255), shifted)
-    return {"loss": sum(parts.values()), **{name.removeprefix("loss_"): value.detach() for name, value in parts.items()}}
-
-
-@torch.no_grad()
-def faster_rcnn_find(model: FasterRCNN, images: Tensor) -> list[Detections]:
-    """uint8 (N, 3, H, W) -> what is there, best first, labels 0-based, for each picture."""
-    return [Detections(said["boxes"], said["scores"], said["labels"] - 1) for said in model(list(images / 255))]
+    return Adapted(detector, first_label=1)

@@ -170,7 +170,9 @@ def test_a_picture_one_pixel_wide_can_be_written_to(tmp_path):
     from coursekit.data.images import load_image
 
     Image.new("RGB", (1, 50)).save(tmp_path / "thin.png")
-    torch.from_numpy(load_image(tmp_path / "thin.png"))
+    picture = torch.from_numpy(load_image(tmp_path / "thin.png"))
+    picture[:] = 7
+    assert picture.unique().tolist() == [7]
 
 
 def test_prediction_names_the_size_that_cannot_be(good, finished, tmp_path, say):

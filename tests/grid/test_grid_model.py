@@ -57,7 +57,8 @@ def test_one_answer_a_cell(stride):
 
 def test_a_finer_grid_has_the_same_weights():
     coarse, fine = GridDetector(3, 16, width=4), GridDetector(3, 8, width=4)
-    fine.load_state_dict(coarse.state_dict())
+    shapes = [{name: tuple(value.shape) for name, value in model.state_dict().items()} for model in (coarse, fine)]
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def test_background_everywhere_is_accurate_and_worthless():
     ("truth", "predicted", "message"),
     [
         (grid("00"), grid("000"), r"predicted must have the shape of truth, \(1, 2\), got \(1, 3\)"),
-        (grid("03"), grid("00"), r"truth must hold classes 0 .. 2, got 0 .. 3"),
-        (grid("00"), np.array([[0, -1]]), r"predicted must hold classes 0 .. 2, got -1 .. 0"),
+        (grid("03"), grid("00"), r"truth must lie in 0..2, got 0..3"),
+        (grid("00"), np.array([[0, -1]]), r"predicted must lie in 0..2, got -1..0"),
     ],
     ids=["shapes", "class too high", "class below 0"],
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coursekit.plots.images import get_alt
-from coursekit.plots.segmentation import show_bars, show_edges, show_grids, show_maps, show_runs, show_segments
+from coursekit.plots.segmentation import show_bars, show_edges, show_maps, show_runs, show_segments
 
 matplotlib.use("Agg")
 IMAGE = torch.full((3, 12, 16), 90, dtype=torch.uint8)
@@ -27,12 +27,6 @@ def test_edges_count_the_wrong_pixels_of_the_close_up_only():
     figure = show_edges(IMAGE, MAP, {"FCN": said, "truth": MAP}, (1, 1, 11, 10), "Edges")
     assert [ax.get_title() for ax in figure.axes[1:]] == ["FCN\n3 pixels wrong", "truth\n0 pixels wrong"]
     assert "FCN: 3 of 90 pixels wrong" in get_alt(figure)
-
-
-def test_grids_show_their_numbers():
-    figure = show_grids({"a": [[0, 1.5]], "b": torch.tensor([[2], [3]])}, "Numbers")
-    assert [[t.get_text() for t in ax.texts] for ax in figure.axes] == [["0", "1.5"], ["2", "3"]]
-    assert get_alt(figure) == "Numbers. Tables of numbers. a: 1 x 2; b: 2 x 1."
 
 
 def test_runs_number_the_pixels_down_the_columns():

@@ -13,7 +13,6 @@ from coursekit.plots.sliding import (
     extent_of,
     show_differences,
     show_heat,
-    show_numbers,
     show_pyramid,
     show_times,
     show_windows,
@@ -94,9 +93,3 @@ def test_times_are_lines_told_apart_by_style_and_mark():
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 2
     assert get_alt(figure) == "Time. Milliseconds at strides 4, 8: crops: 100, 25; dense: 2, 2."
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["4", "8"]
-
-
-def test_every_number_stands_in_its_cell():
-    figure = show_numbers({"map": torch.tensor([[1, 2], [3, 4]]), "twice": torch.tensor([[0.25]])}, "Numbers")
-    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["1", "2", "3", "4", "0.25"]
-    assert get_alt(figure) == "Numbers. map: 2 x 2, from 1 to 4; twice: 1 x 1, from 0.25 to 0.25."

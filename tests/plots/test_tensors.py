@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from coursekit.images import patches
+from coursekit.plots.images import get_alt
 from coursekit.plots.tensors import (
     show_broadcast,
     show_channels,
     show_expected,
+    show_grids,
     show_jpeg,
     show_memory,
     show_patches,
@@ -114,3 +116,9 @@ def test_jpeg_shows_the_difference_enlarged():
 def test_what_cannot_be_drawn_is_named(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_grids_show_their_numbers():
+    figure = show_grids({"a": [[0, 1.5]], "b": torch.tensor([[2], [3]])}, "Numbers")
+    assert [[t.get_text() for t in ax.texts] for ax in figure.axes] == [["0", "1.5"], ["2", "3"]]
+    assert get_alt(figure) == "Numbers. Tables of numbers. a: 1 x 2; b: 2 x 1."

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from coursekit.segmentation.fcn import FCN, Encoder, bilinear_kernel, upsample_add
+from coursekit.segmentation.fcn import FCN, Encoder, upsample_add
 from coursekit.segmentation.unet import UNet
 
 
@@ -23,22 +23,6 @@ def test_upsample_add_of_a_constant_adds_it_everywhere():
 def test_upsample_add_wants_the_same_channels():
     with pytest.raises(ValueError, match=r"same N and C, got \(1, 2\) and \(1, 3\)"):
         upsample_add(torch.zeros(1, 2, 2, 2), torch.zeros(1, 3, 4, 4))
-
-
-@pytest.mark.parametrize("stride", [2, 4, 8])
-def test_a_transposed_convolution_with_the_bilinear_kernel_equals_interpolate_inside(stride):
-    x = torch.rand(1, 1, 5, 6, generator=torch.Generator().manual_seed(1))
-    ours = F.conv_transpose2d(x, bilinear_kernel(stride)[None, None], stride=stride, padding=stride // 2)
-    theirs = F.interpolate(x, scale_factor=stride, mode="bilinear", align_corners=False)
-    assert ours.shape == theirs.shape
-    inner = (..., slice(stride, -stride), slice(stride, -stride))  # at the edge interpolate repeats the last pixel, and we add nothing
-    torch.testing.assert_close(ours[inner], theirs[inner])
-
-
-@pytest.mark.parametrize("stride", [0, 1, 3])
-def test_bilinear_kernel_wants_an_even_stride(stride):
-    with pytest.raises(ValueError, match=f"stride must be even and at least 2, got {stride}"):
-        bilinear_kernel(stride)
 
 
 def test_the_encoder_halves_four_times():

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as VF
 
-from coursekit.sliding.pyramid import Level, pyramid, pyramid_sizes, resize, scales_for
+from coursekit.data.geometric import resize_image
+from coursekit.sliding.pyramid import Level, pyramid, pyramid_sizes, scales_for
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,13 @@ def test_resizing_equals_torchvisions():
     image = torch.randint(0, 256, (3, 40, 50), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     for size in ((20, 25), (57, 90)):
         theirs = VF.resize(image, list(size), antialias=True)
-        assert (resize(image, size).int() - theirs.int()).abs().max() <= 1
-        torch.testing.assert_close(resize(image.float(), size), VF.resize(image.float(), list(size), antialias=True))
+        assert (resize_image(image, size).int() - theirs.int()).abs().max() <= 1
+        torch.testing.assert_close(resize_image(image.float(), size), VF.resize(image.float(), list(size), antialias=True))
 
 
 def test_a_pattern_finer_than_the_small_picture_becomes_grey_instead_of_a_false_pattern():
     stripes = (torch.arange(64) % 2 * 255).to(torch.uint8).expand(1, 64, 64)
-    assert (resize(stripes, (16, 16)).float() - 127.5).abs().max() < 16
+    assert (resize_image(stripes, (16, 16)).float() - 127.5).abs().max() < 16
 
 
 def test_an_image_of_another_shape_is_named():

@@ -16,22 +16,11 @@ sides, small = st.integers(0, 60), st.integers(1, 20)
 
 
 @pytest.mark.parametrize(
-    ("length", "window", "stride", "cover", "expected"),
-    [
-        (0, 4, 2, False, []),
-        (3, 4, 2, False, []),
-        (3, 4, 2, True, []),
-        (4, 4, 2, False, [0]),
-        (5, 4, 2, False, [0]),
-        (5, 4, 2, True, [0, 1]),
-        (8, 4, 2, False, [0, 2, 4]),
-        (8, 4, 2, True, [0, 2, 4]),
-        (9, 4, 2, True, [0, 2, 4, 5]),
-        (20, 4, 7, False, [0, 7, 14]),
-    ],
+    ("length", "window", "stride", "expected"),
+    [(0, 4, 2, []), (3, 4, 2, []), (4, 4, 2, [0]), (5, 4, 2, [0]), (8, 4, 2, [0, 2, 4]), (9, 4, 2, [0, 2, 4]), (20, 4, 7, [0, 7, 14])],
 )
-def test_places_by_hand(length, window, stride, cover, expected):
-    assert places(length, window, stride, cover) == expected
+def test_places_by_hand(length, window, stride, expected):
+    assert places(length, window, stride) == expected
 
 
 def test_windows_by_hand_row_by_row():
@@ -42,9 +31,8 @@ def test_windows_by_hand_row_by_row():
 
 
 @pytest.mark.parametrize("size_hw", [(0, 0), (3, 50), (50, 3)])
-@pytest.mark.parametrize("cover", [False, True])
-def test_a_picture_that_is_smaller_has_no_window_but_the_shape_of_none(size_hw, cover):
-    assert windows(size_hw, 4, 2, cover).shape == (0, 4)
+def test_a_picture_that_is_smaller_has_no_window_but_the_shape_of_none(size_hw):
+    assert windows(size_hw, 4, 2).shape == (0, 4)
     assert grid(size_hw, 4, 2) == (0, 0)
 
 
@@ -61,15 +49,6 @@ def test_windows_lie_inside_and_are_as_many_as_a_convolution_has_outputs(height,
         assert boxes[:, 3].amax() <= height
         assert (boxes[:, :2] % stride == 0).all()
         assert len(boxes.unique(dim=0)) == len(boxes)
-
-
-@given(st.integers(1, 60), st.integers(1, 60), small, small)
-def test_with_cover_every_pixel_is_seen_where_steps_are_no_longer_than_the_window(height, width, window, stride):
-    boxes = windows((height, width), window, min(stride, window), cover=True)
-    seen = torch.zeros(height, width, dtype=torch.bool)
-    for x1, y1, x2, y2 in boxes.tolist():
-        seen[y1:y2, x1:x2] = True
-    assert seen.all() == (height >= window and width >= window)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +70,7 @@ def test_what_cannot_be_is_named(window, stride, words):
 @pytest.mark.parametrize("batch", [1, 4, 1000])
 def test_crops_are_what_slicing_gives_in_batches(batch):
     image = torch.randint(0, 256, (3, 21, 30), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    boxes = windows((21, 30), 8, 5, cover=True)[torch.randperm(20, generator=torch.Generator().manual_seed(1))]
+    boxes = windows((21, 30), 8, 5)[torch.randperm(15, generator=torch.Generator().manual_seed(1))]
     parts = list(crops(image, boxes, batch))
     assert [len(part) for part in parts[:-1]] == [batch] * (len(parts) - 1)
     expected = torch.stack([image[:, y1:y2, x1:x2] for x1, y1, x2, y2 in boxes.tolist()])

@@ -12,7 +12,7 @@ from coursekit.training.detector import small_world
 from coursekit.two_stage import recipe
 from coursekit.two_stage.detector import BoxHead, ProposalNetwork, TwoStage, read_head, two_stage_loss
 from coursekit.two_stage.roi import roi_pool
-from coursekit.two_stage.with_torchvision import faster_rcnn, faster_rcnn_find, faster_rcnn_loss
+from coursekit.two_stage.with_torchvision import faster_rcnn
 
 
 def small(seed=0, **options):
@@ -131,11 +131,11 @@ def theirs(seed=0):
 def test_torchvisions_transform_leaves_our_pictures_alone():
     model = theirs().eval()
     images, _ = batch()
-    seen, _ = model.transform(list(images / 255))
+    seen, _ = model.detector.transform(list(images / 255))
     assert seen.image_sizes == [(128, 128)] * 2
     torch.testing.assert_close(seen.tensors, images / 255)
-    assert model.transform.training is False
-    seen, _ = model.train().transform(list(images / 255))
+    assert model.detector.transform.training is False
+    seen, _ = model.train().detector.transform(list(images / 255))
     assert seen.tensors.shape == (2, 3, 128, 128)
 
 
@@ -150,24 +150,24 @@ def test_labels_are_shifted_at_that_edge_and_back(monkeypatch):
             return {"loss_classifier": torch.tensor(1.0), "loss_box_reg": torch.tensor(2.0)}
         return [{"boxes": boxes([0, 0, 5, 5]), "scores": torch.tensor([0.5]), "labels": torch.tensor([1])} for _ in pictures]
 
-    monkeypatch.setattr(model, "forward", forward)
-    assert faster_rcnn_loss(model, images, targets) == {"loss": 3.0, "classifier": 1.0, "box_reg": 2.0}
+    monkeypatch.setattr(model.detector, "forward", forward)
+    assert model(images, targets) == {"loss": 3.0, "loss_classifier": 1.0, "loss_box_reg": 2.0}
     pictures, shifted = given[0]
     assert [t["labels"].tolist() for t in shifted] == [(t["labels"] + 1).tolist() for t in targets]
     assert pictures[0].is_floating_point()
     assert 0 < max(p.max() for p in pictures) <= 1
-    assert [one.labels.tolist() for one in faster_rcnn_find(model, images)] == [[0], [0]]
+    assert [one.labels.tolist() for one in model.find(images)] == [[0], [0]]
 
 
 def test_torchvisions_learns_by_our_loss_and_finds():
     model = theirs().train()
     images, targets = batch()
-    loss = faster_rcnn_loss(model, images, targets)
-    assert set(loss) == {"loss", "objectness", "rpn_box_reg", "classifier", "box_reg"}
+    loss = model(images, targets)
+    assert set(loss) == {"loss", "loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg"}
     loss["loss"].backward()
     nothing = [{"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}] * 2
-    assert torch.isfinite(faster_rcnn_loss(model, images, nothing)["loss"])
-    found = faster_rcnn_find(model.eval(), images)
+    assert torch.isfinite(model(images, nothing)["loss"])
+    found = model.eval().find(images)
     assert len(found) == 2
     assert all(set(one.labels.tolist()) <= {0, 1, 2, 3} for one in found)
 
@@ -202,7 +202,7 @@ def test_another_kind_is_named():
 def test_a_frozen_backbone_stays_and_the_pyramid_on_it_learns(fit):
     fitted = fit(small_world("train", 8), epochs=1, start="frozen")
     known = {name: value for name, value in recipe.first_network("frozen").state_dict().items() if name.startswith("backbone.")}
-    state = fitted.last.state_dict()
+    state = getattr(fitted.last, "detector", fitted.last).state_dict()  # torchvision's stands in a wrapper
     compared = [name for name in known if f"backbone.stages.body.{name.removeprefix('backbone.')}" in state]
     assert len(compared) > 50
     assert all(torch.equal(known[name], state[f"backbone.stages.body.{name.removeprefix('backbone.')}"]) for name in compared)

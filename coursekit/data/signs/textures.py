@@ -1,15 +1,13 @@
 """Photographs and textures from inside the wheels of scikit-image and scikit-learn, and cloudy noise. Nothing is downloaded."""
 
 import functools
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from coursekit.data.packaged import packaged_picture
 from coursekit.data.signs.geometry import Dice
 
-_PLACES = {"skimage": "data", "sklearn": "datasets/images"}
 _PHOTOS = (  # package, file, weight: streets, houses and rooms more often than close-ups
     ("sklearn", "china.jpg", 5),
     ("skimage", "camera.png", 3),
@@ -23,25 +21,11 @@ _PHOTOS = (  # package, file, weight: streets, houses and rooms more often than 
 PHOTO_WEIGHTS = tuple(weight for _, _, weight in _PHOTOS)
 
 
-def _open(package: str, name: str) -> Image.Image:
-    """A picture inside an installed package, found without importing the package.
-
-    Raises:
-        FileNotFoundError: naming the package that does not hold it.
-    """
-    spec = find_spec(package)
-    folder = Path(spec.submodule_search_locations[0]) / _PLACES[package] if spec else Path()
-    path = folder / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{name} should be inside the installed package {package}; reinstall scikit-image and scikit-learn")
-    return Image.open(path)
-
-
 @functools.cache
 def photo(index: int) -> Image.Image:
     """A photograph, RGB, its short side 300 to 420 pixels; `index` is a place in PHOTO_WEIGHTS."""
     package, name, _ = _PHOTOS[index]
-    picture = _open(package, name).convert("RGB")
+    picture = packaged_picture(package, name).convert("RGB")
     side = min(picture.size)
     if side > 420:
         picture = picture.resize((picture.width * 420 // side, picture.height * 420 // side), Image.Resampling.BICUBIC)
@@ -56,7 +40,7 @@ def texture(name: str) -> Image.Image:
     needs. Brick is turned so that its courses lie level.
     """
     side = 512 if name == "brick" else 256
-    grey = np.asarray(_open("skimage", f"{name}.png").convert("L").resize((side, side), Image.Resampling.BOX)).astype(np.int16)
+    grey = np.asarray(packaged_picture("skimage", f"{name}.png").convert("L").resize((side, side), Image.Resampling.BOX)).astype(np.int16)
     grey = np.clip(grey - int(grey.mean()) + 128, 0, 255).astype(np.uint8)
     if name == "brick":
         return Image.fromarray(grey.T.copy())

@@ -44,7 +44,7 @@ full: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m full
 	$(BIN)/python -m pytest -q tests/real -m "not full"
 
-# Side by side with what a user would pick instead: tables, and benchmarks/results/. Three to four hours; leave the machine alone meanwhile.
+# Side by side with what a user would pick instead: tables, and benchmarks/results/. Four to five hours; leave the machine alone meanwhile.
 # Blood cells need BCCD (`coursekit data get bccd` fetches it): make bench BCCD=folder.
 BCCD ?= ../shared/data/bccd
 bench: $(VENV)/.dev

@@ -82,9 +82,9 @@ def _key(exercise: Exercise, solution: Solution) -> str:
     import torch
 
     import coursekit.authoring.mutate as mutate
-    from coursekit.exercises import attempt, compare, core, limits, verdict
+    from coursekit.exercises import attempt, compare, core, limits, theirs, verdict
 
-    files = {inspect.getsourcefile(m) for m in (mutate, attempt, compare, core, limits, verdict)}
+    files = {inspect.getsourcefile(m) for m in (mutate, attempt, compare, core, limits, theirs, verdict)}
     for function in (exercise.reference, exercise.cases, exercise.drive):
         if function is not None:
             files.add(inspect.getsourcefile(inspect.unwrap(function)))

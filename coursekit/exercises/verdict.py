@@ -17,8 +17,6 @@ from coursekit.exercises.attempt import (
     is_not_attempted,
     not_callable_problem,
     parameter_names,
-    still_raises,
-    their_line,
 )
 from coursekit.exercises.compare import Close
 from coursekit.exercises.core import Case, Exercise, Misconception
@@ -102,8 +100,8 @@ class Examiner:
 
 def agree(compare: Close, expected: Attempt, got: Attempt) -> bool:
     """Do two calls come to the same: the same value, or the same kind of exception?"""
-    if expected.error is not None or got.error is not None:
-        return type(expected.error) is type(got.error)
+    if expected.raised is not None or got.raised is not None:
+        return expected.raised is not None and got.raised is not None and expected.raised.kind == got.raised.kind
     try:
         return compare.difference(expected.value, got.value) is None
     except Exception:  # a wrong answer may return what no exercise compares
@@ -127,14 +125,14 @@ def judge(exercise: Exercise, answer: Any, seed: int | None = None, watched: boo
         try:
             verdict = _examine(examiner, diagnose)
         except OutOfTime:
-            verdict = Verdict(exercise.name, "too slow", _too_slow(exercise))
+            verdict = Verdict(exercise.name, "too slow", too_slow(exercise))
         except KeyboardInterrupt:
             verdict = Verdict(exercise.name, "stopped", "The check was interrupted before it was done.")
     verdict.printed = "" if verdict.passed else printed.kept
     return verdict
 
 
-def _too_slow(exercise: Exercise) -> str:
+def too_slow(exercise: Exercise) -> str:
     return (
         f"It was stopped after {exercise.seconds:g} seconds; ours needs a small part of one. "
         "Is there a loop that never ends, or one over every element that a single tensor operation could do?"
@@ -154,11 +152,11 @@ def _refuse_at_sight(exercise: Exercise, answer: Any, watched: bool) -> Verdict 
             f"Run the cell with your own `{exercise.short_name}` first, then check.",
         )
     if twin := guard.is_one_of(answer, exercise.twins):
-        return Verdict(exercise.name, "refused", _borrowed(exercise, twin))
+        return Verdict(exercise.name, "refused", borrowed(exercise, twin))
     return None
 
 
-def _borrowed(exercise: Exercise, twin: str) -> str:
+def borrowed(exercise: Exercise, twin: str) -> str:
     ours = twin == guard.name_of(exercise.reference)
     whose = "our own solution" if ours else f"`{twin}`"
     return (
@@ -167,7 +165,7 @@ def _borrowed(exercise: Exercise, twin: str) -> str:
     )
 
 
-def _examine(examiner: Examiner, diagnose: bool) -> Verdict:
+def _examine(examiner: Examiner, diagnosed: bool) -> Verdict:
     exercise = examiner.exercise
     if exercise.drive is None and (problem := argument_problem(examiner.answer, examiner.cases[0][1], examiner.names)):
         return Verdict(exercise.name, "unusable", problem + " Keep the first line of the stub as it was.")
@@ -176,27 +174,27 @@ def _examine(examiner: Examiner, diagnose: bool) -> Verdict:
     for index in range(len(examiner.cases)):
         tried.append(examiner.ask(index))
         if examiner.watch.seen:
-            return Verdict(exercise.name, "refused", _borrowed(exercise, examiner.watch.seen[0]))
-        failure = _failure(examiner, index, tried[-1])
+            return Verdict(exercise.name, "refused", borrowed(exercise, examiner.watch.seen[0]))
+        failure = failure_of(examiner, index, tried[-1])
         if failure:
             break
     if failure is None:
         return Verdict(exercise.name, "passed", f"All {len(tried)} cases agree.")
-    if diagnose and failure.status in ("wrong", "error") and (mistake := _diagnose(examiner, tried)):
+    if diagnosed and failure.status in ("wrong", "error") and (mistake := diagnose(examiner, tried)):
         failure.misconception, failure.hint = mistake.name, mistake.hint
     return failure
 
 
-def _failure(examiner: Examiner, index: int, tried: Attempt) -> Verdict | None:
+def failure_of(examiner: Examiner, index: int, tried: Attempt) -> Verdict | None:
     """What is wrong with the answer to one case; None where it is right."""
     exercise, (label, arguments) = examiner.exercise, examiner.cases[index]
     expected = examiner.expect(index)
-    if expected.error is not None:
+    if expected.raised is not None:
         raise RuntimeError(f"the reference of {exercise.name} failed on {label!r}") from expected.error
-    if tried.error is not None:
+    if tried.raised is not None:
         if is_not_attempted(examiner.answer, tried):
             rest = "The line `raise NotImplementedError` is still there: it ends the function. Take it out once your code is complete."
-            return Verdict(exercise.name, "not attempted", rest if still_raises(tried) else "")
+            return Verdict(exercise.name, "not attempted", rest if tried.raised.left_over else "")
         verdict = _raised(examiner, index, tried)
     else:
         problem = exercise.compare.difference(expected.value, tried.value)
@@ -214,16 +212,15 @@ def _failure(examiner: Examiner, index: int, tried: Attempt) -> Verdict | None:
 
 def _raised(examiner: Examiner, index: int, tried: Attempt) -> Verdict:
     """The learner's code raised: say what, and where in their code."""
-    error, line = tried.error, their_line(tried.error)
-    text = str(error).strip().split("\n")[0]
-    what = f"{type(error).__name__}{': ' + text if text else ''}"
-    if isinstance(error, SystemExit):
+    kind, text, line = tried.raised.kind, tried.raised.text, tried.raised.line
+    what = f"{kind}{': ' + text if text else ''}"
+    if kind == "SystemExit":
         what = "it called exit(); return the result instead"
-    elif isinstance(error, RecursionError):
+    elif kind == "RecursionError":
         what = "it calls itself without end (RecursionError). When does it stop?"
-    elif isinstance(error, NotImplementedError):
+    elif kind == "NotImplementedError":
         what += " (a library's, not the stub's)"
-    message = f"Your code raised {what}" if not isinstance(error, (SystemExit, RecursionError)) else f"Your code did not finish: {what}"
+    message = f"Your code raised {what}" if kind not in ("SystemExit", "RecursionError") else f"Your code did not finish: {what}"
     if line is None:
         message = f"Using your answer the way the exercise says failed with {what}"
         if "NoneType" in text:
@@ -231,7 +228,7 @@ def _raised(examiner: Examiner, index: int, tried: Attempt) -> Verdict:
     return Verdict(examiner.exercise.name, "error", message, line=line)
 
 
-def _diagnose(examiner: Examiner, tried: list[Attempt]) -> Misconception | None:
+def diagnose(examiner: Examiner, tried: list[Attempt]) -> Misconception | None:
     """The one misconception that agrees with the answer on every case, if exactly one does."""
     suspects = list(examiner.exercise.misconceptions)
     for index in range(len(examiner.cases)):

@@ -15,6 +15,19 @@ from coursekit.authoring.source import BEGIN, END, Cell, SourceError, read_cells
 
 
 @dataclass(frozen=True)
+class Definition:
+    """One statement of a notebook that only defines something.
+
+    Args:
+        text: its source.
+        exercise: the exercise in whose cell it stands, solved; None elsewhere.
+    """
+
+    text: str
+    exercise: str | None = None
+
+
+@dataclass(frozen=True)
 class Solution:
     """An exercise cell, solved and as students get it.
 
@@ -27,6 +40,8 @@ class Solution:
         before_text: their source, which a cache depends on.
         answer: the expression that the notebook hands to check.
         own_stub: students get something else than a stub there.
+        above: what stands in ``before``, with the exercise that each definition is from.
+        earlier: the solutions of the exercises above it, in order.
     """
 
     name: str
@@ -37,6 +52,8 @@ class Solution:
     before_text: str
     answer: str
     own_stub: bool
+    above: tuple[Definition, ...] = ()
+    earlier: tuple["Solution", ...] = ()
 
     def namespace(self) -> dict[str, Any]:
         """What is defined above the exercise. A definition that needs the notebook's results is left out."""
@@ -80,7 +97,7 @@ def solutions_in(path: Path) -> dict[str, Solution]:
     cells = [c for c in read_cells(path) if c.kind == "code"]
     texts = [split_solution(path, c) for c in cells]
     answers = _answers(path, cells)
-    found, before, before_text = {}, [], []
+    found, before, before_text, above = {}, [], [], []
     for cell, text in zip(cells, texts, strict=True):
         if cell.exercise:
             if cell.exercise not in answers:
@@ -88,13 +105,34 @@ def solutions_in(path: Path) -> dict[str, Solution]:
             lines = _solution_lines(cell.text)
             own = any(line.strip() == "### STUDENT" for line in cell.text.split("\n"))
             found[cell.exercise] = Solution(
-                cell.exercise, text.solved, text.student, lines, tuple(before), "\n".join(before_text), answers[cell.exercise], own
+                cell.exercise,
+                text.solved,
+                text.student,
+                lines,
+                tuple(before),
+                "\n".join(before_text),
+                answers[cell.exercise],
+                own,
+                tuple(above),
+                tuple(found.values()),
             )
         for node in _parse(text.solved):
             if defines(node):
                 before.append(compile(ast.Module([node], []), path.name, "exec"))
                 before_text.append(ast.unparse(node))
+                above.append(Definition(_lines_of(text.solved, node), cell.exercise))
     return found
+
+
+def definitions_in(text: str) -> list[str]:
+    """The source of each statement of a cell that only defines something."""
+    return [_lines_of(text, node) for node in _parse(text) if defines(node)]
+
+
+def _lines_of(text: str, node: ast.stmt) -> str:
+    """The source of one statement, decorators and comments included."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
 
 
 def _parse(text: str) -> list[ast.stmt]:

@@ -2,12 +2,13 @@
 
 import typer
 
-from . import course, data, engine, evaluate, export, predict
+from . import assignment, course, data, engine, evaluate, export, predict
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Pixels to Boxes: the course's command.")
 for module in (course, engine, predict, export, evaluate):
     module.register(app)
 app.add_typer(data.app, name="data")
+app.add_typer(assignment.app, name="assignment")
 
 
 def main() -> None:

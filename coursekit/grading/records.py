@@ -18,8 +18,8 @@ class Mark:
         exercise: ``"13.box_iou"``.
         points: earned, from 0 to `out_of`.
         out_of: what it is worth in this assignment.
-        status: a verdict's (``passed``, ``wrong``, ``error``, ``not attempted``, ``refused``, ``unusable``, ``too slow``), or ``missing`` where
-            the submission has no such exercise, or ``broke off`` where the sandboxed process ended or spoke nonsense.
+        status: a verdict's (``passed``, ``wrong``, ``error``, ``not attempted``, ``refused``, ``unusable``, ``too slow``), or ``missing``
+            where the submission has no such exercise, or ``broke off`` where the sandboxed process ended or spoke nonsense.
         message: one or two sentences to the learner.
         case: label of the first failing case.
         shown: inputs, expected and got of that case in words, by name; empty where the case is not a public one.
@@ -63,8 +63,8 @@ class Grade:
         attempt: 1 for the first submission of this student, 2 for the next that differs.
         submission: SHA-256 of what was handed in.
         bundle: SHA-256 of all that the grade depends on.
-        outcome: ``graded``, ``ungradable`` (the reason says why; worth 0, and a teacher looks at it), or ``infrastructure error`` (ours: graded
-            again, never a zero).
+        outcome: ``graded``, ``ungradable`` (the reason says why; worth 0, and a teacher looks at it), or ``infrastructure error`` (ours:
+            graded again, never a zero).
         reason: one sentence where it is not graded.
         marks: one for each exercise of the assignment.
         tier: the sandbox it ran in.

@@ -104,8 +104,11 @@ class Packer:
     def _tensor(self, value: Any) -> list:
         torch = self.torch
         with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
-            grad = self.grads and bool(value.requires_grad)
-            tensor = torch.Tensor.as_subclass(value, torch.Tensor).detach()
+            grad = self.grads and bool(torch._C.TensorBase.requires_grad.__get__(value))
+            try:
+                tensor = torch.Tensor.as_subclass(value, torch.Tensor).detach()
+            except (NotImplementedError, RuntimeError):  # sparse
+                return ["X", "tensor_without_plain_values"]
             if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
                 return ["X", "tensor_without_plain_values"]
             self._count(tensor.numel() * tensor.element_size())

@@ -69,10 +69,9 @@ class Unpacker:
         return found
 
     def _dataclass(self, parts: list, depth: int) -> Any:
-        kind = self.classes.get(parts[0]) if type(parts[0]) is str else None
+        kind, pairs = self.classes.get(parts[0]) if type(parts[0]) is str else None, self._pairs(parts[1:], depth)
         if kind is None:
             return self._strange(parts[:1], depth)
-        pairs = self._pairs(parts[1:], depth)
         if [name for name, _ in pairs] != [f.name for f in dataclasses.fields(kind)]:
             raise WireError("other fields than those of the dataclass")
         made = object.__new__(kind)  # nothing of the class runs; a comparison looks at the fields only

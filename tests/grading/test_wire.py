@@ -36,9 +36,7 @@ def same(a, b, layout: bool = True) -> bool:
     if type(a) is not type(b) and not isinstance(a, torch.Tensor):
         return False
     if isinstance(a, torch.Tensor):
-        rows = (
-            a.detach().clone().is_contiguous() if layout else b.is_contiguous()
-        )
+        rows = a.detach().clone().is_contiguous() if layout else b.is_contiguous()
         alike = (a.dtype, a.shape, a.requires_grad, rows) == (b.dtype, b.shape, b.requires_grad, b.is_contiguous())
         wide = torch.complex128 if a.is_complex() else torch.float64
         return alike and same(a.detach().to(wide).numpy(), b.detach().to(wide).numpy())

@@ -2,12 +2,13 @@
 
 import typer
 
-from . import assignment, course, data, engine, evaluate, export, predict
+from . import assignment, course, data, engine, evaluate, export, gradebook, predict
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Pixels to Boxes: the course's command.")
 for module in (course, engine, predict, export, evaluate):
     module.register(app)
 app.add_typer(data.app, name="data")
+app.add_typer(gradebook.app, name="gradebook")
 app.add_typer(assignment.app, name="assignment")
 
 

@@ -93,9 +93,27 @@ def machine_rows() -> list[Row]:
     return rows
 
 
+def sandbox_rows() -> list[Row]:
+    """Whether submissions of others can be graded safely here; of interest to teachers only, so it is never bad. Grading runs on Linux."""
+    if platform.system() != "Linux":
+        return []
+    from .grading import probe
+
+    name = "sandbox for grading"
+    try:
+        tiers = probe.probe()[:2]
+    except Exception as error:  # a report on a machine must not end because of that machine
+        return [Row(name, f"could not be tried: {error}"[:120], "slow", "Matters only where submissions of others are graded.")]
+    value = " ".join(f"{tier.name} {MARKS['ok' if tier.works else 'bad']}" for tier in tiers)
+    if not any(tier.works for tier in tiers):
+        advice = f"Matters only for grading: submissions of strangers are refused here ({tiers[0].why[:80]})."
+        return [Row(name, value, "slow", advice)]
+    return [Row(name, value, advice="" if tiers[0].works else f"namespaces: {tiers[0].why[:80]}")]
+
+
 def report() -> list[Row]:
     """Every row of the report, in the order it is shown. Imports torch, which takes some seconds."""
-    return [python_row(), *package_rows(), *machine_rows(), *torch_rows()]
+    return [python_row(), *package_rows(), *machine_rows(), *torch_rows(), *sandbox_rows()]
 
 
 def render(rows: list[Row]) -> None:

@@ -86,6 +86,7 @@ def build(stage: str, shown: list[tuple[str, str]], hidden: list[str]) -> None:
     checked("umount of the old root", LIBC.umount2(b".", MNT_DETACH))
     os.chdir("/")
     mount("none", "/", flags=REMOUNT | BIND | RDONLY | NOSUID | NODEV)
+    mount("tmpfs", "/work", "tmpfs", NOSUID | NODEV, "size=4m,mode=0700")  # for packages while they are imported; workers get their own
 
 
 def next_child_is_an_init(processes: int) -> None:

@@ -21,6 +21,7 @@ import sys
 
 NAMESPACES, LANDLOCK, RLIMITS = "namespaces", "landlock", "rlimits"
 LONGEST = 64 * 2**20
+EARLY = {"inside.worker": ("inside.watch",)}  # what reads files that workers do not see, and must be imported before they are out of sight
 
 
 def send(control: socket.socket, message: dict, file: int | None = None) -> None:
@@ -72,8 +73,12 @@ class Zygote:
         from inside import landlock, limits, namespaces, seccomp  # noqa: F401  (loaded before the paths change)
 
         settings, site = self.settings, self.settings["site"]
+        for name in EARLY.get(settings["worker"], ()):
+            importlib.import_module(name)
         if self.tier == NAMESPACES:
             namespaces.build(self.stage, settings["shown"], settings["hidden"])
+        work = "/work" if self.tier == NAMESPACES else self.stage
+        os.environ.update(HOME=work, TMPDIR=work)  # some packages look for a temporary folder when they are imported
         sys.path[:] = [site, *settings["folders"]]
         sys.modules["inside"].__path__[:] = [os.path.join(site, "inside")]
         sys.path_importer_cache.clear()
@@ -195,9 +200,11 @@ class Zygote:
         self.children.discard((pid, kit))
         if self.tier != NAMESPACES:
             shutil.rmtree(kit, ignore_errors=True)
-        code = os.waitstatus_to_exitcode(status)
-        how = "killed by us" if killed else f"exit {code}" if code >= 0 else signal.Signals(-code).name
-        return {"how": how, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_bytes": usage.ru_maxrss * 1024}
+        seconds, code = usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)
+        how = f"exit {code}" if code >= 0 else signal.Signals(-code).name
+        if killed and how == "SIGKILL" and seconds < self.limits.cpu_seconds - 0.1:  # or else the kernel was first
+            how = "killed by us"
+        return {"how": how, "cpu_seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024}
 
 
 def write_kit(folder: str, files: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from .known import Case, Known
 
 START, CELLS, GRACE = 60.0, 20.0, 2.0  # seconds until our own set-up is loaded; until the cells have run; on top of an answer's own time
 PATIENCE = 3  # an exercise may take this many times what its check may
-REPLY = 32 << 20  # bytes
+REPLY = 32 << 20  # bytes of one reply, and of all replies of an exercise together: they are kept until the end
 SLOW = 2  # cases that take too long, and the exercise is over
 HIDDEN = "What was asked stays closed; the cases of the check show the same kind."
 BUILTIN_ERRORS = {name for name, kind in vars(__import__("builtins")).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
@@ -113,7 +113,11 @@ class Examination:
     def _start(self) -> None:
         job = {**self.job, "count": len(self.known.public[0].arguments) if self.known.public else 0}
         try:
-            wire.send(self.sock, b"J", wire.pack(job), time.monotonic() + START)
+            packed = wire.pack(job)
+        except wire.TooLarge:
+            raise BrokeOff("There is more code in your notebook than can be run here: take out what is not yours to hand in.") from None
+        try:
+            wire.send(self.sock, b"J", packed, time.monotonic() + START)
             prepared = wire.unpack(self._frame(b"P", START))
         except wire.WireError as error:  # no line of the learner's has run
             raise RuntimeError(f"the worker of {self.task.name} did not start: {error}") from error
@@ -176,10 +180,10 @@ class Examination:
 
     def _ask_all(self) -> Outcome:
         asked, slow = Outcome(Verdict(self.task.name, "passed", "")), 0
-        self.deadline = time.monotonic() + PATIENCE * self.exercise.seconds
+        self.deadline, self.kept = time.monotonic() + PATIENCE * self.exercise.seconds, 0
         answers: list[Answer] = []
-        public = self.known.public
-        for place, case in enumerate([*public, *self.known.secret(self.seed)]):
+        cases = [*self.known.public, *self.known.secret(self.seed)]
+        for place, case in enumerate(cases):
             expected = self.known.expected[place] if case.public else self.known.expect(case)
             answer = self._ask(case, expected)
             if answer.borrowed:
@@ -194,7 +198,11 @@ class Examination:
             if place == 0 and self._untouched(answers):
                 break
         asked.verdict = self._verdict(asked, answers)
-        return asked
+        rest = cases[len(asked.cases) :]  # whoever ends it early, by being slow where they do not know the answer, has not answered these
+        asked.cases += rest
+        asked.passed += [False] * len(rest)
+        asked.expected += [Attempt()] * len(rest)
+        return None
 
     def _ask(self, case: Case, expected: Attempt) -> Answer:
         """Put one case to the worker."""
@@ -204,7 +212,11 @@ class Examination:
         request = {"index": case.index, "arguments": case.arguments, "seconds": left}
         try:
             wire.send(self.sock, b"C", wire.pack(request), time.monotonic() + left + GRACE)
-            reply = wire.unpack(self._frame(b"V", left + GRACE), _classes(expected.value))
+            frame = self._frame(b"V", left + GRACE)
+            self.kept += len(frame)
+            if self.kept > REPLY:
+                raise BrokeOff("Your answers are far larger, all together, than what the exercise asks for.")
+            reply = wire.unpack(frame, _classes(expected.value))
         except wire.Silence:
             raise BrokeOff(verdicts.too_slow(self.exercise), slow=True) from None
         except wire.WireError:

@@ -1,7 +1,8 @@
 """Partial credit. All groups of cases passed: all points. Else a share, made so that what is no solution earns nothing.
 
 A group is the cases of one label. Cases that are the same for every seed can be known beforehand, so they count only beside a group of
-drawn ones that passes too; and a group that a constant, an input given back, or zeros would pass counts for nobody.
+drawn ones that passes too (where nothing is drawn, half of the groups must pass); and a group that a constant, an input given back, or
+zeros would pass counts for nobody.
 """
 
 import math
@@ -42,10 +43,14 @@ def earned(out_of: float, groups: Sequence[Group]) -> float:
     if all(group.passed for group in groups):
         return float(out_of)
     counting = [group for group in groups if group.passed and not group.trivial]
-    if any(group.drawn for group in groups) and not any(group.drawn for group in counting):
-        return 0.0
-    failed = sum(not group.passed for group in groups)
-    return math.floor(100 * out_of * len(counting) / (len(counting) + failed) + 1e-9) / 100
+    failed = [group for group in groups if not group.passed]
+    if any(group.drawn for group in groups):  # a table of the fixed ones lifts nobody above what they can do with those that were drawn
+        able = sum(group.drawn for group in counting)
+        share = able / max(1, able + sum(group.drawn for group in failed))
+    else:  # nothing depends on the seed: any constant is the right answer to some case, but not to most
+        share = 1.0 if len(counting) >= len(failed) else 0.0
+    share = min(share, len(counting) / (len(counting) + len(failed)))
+    return math.floor(100 * out_of * share + 1e-9) / 100
 
 
 def is_trivial(exercise: Exercise, cases: Sequence[tuple[tuple, Any]], known: Sequence[Any] = ()) -> bool:

@@ -66,9 +66,11 @@ def show(folder: Annotated[Path, typer.Argument(help="The grader's folder of an 
 
 def warnings_about(assignment) -> list[str]:
     """What a teacher should know of an assignment, a sentence each."""
+    from ..grading.assignment import why_left_out
+
     fixed = [task.name for task in assignment.tasks if not task.drawn]
     found = [f"⚠ {name}: its cases are the same for everybody, so an answer may be a table of them." for name in fixed]
-    return found + [f"⚠ {reason} It gives no points." for reason in assignment.left_out.values()]
+    return found + [f"⚠ {sentence} No points are given for that." for sentence in why_left_out(assignment.left_out)]
 
 
 def _rubric(path: Path) -> dict:

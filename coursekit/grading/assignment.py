@@ -225,16 +225,15 @@ def make(
     tasks, left_out = _tasks(paths, drawn)
     tasks = _with_points(tasks, dict(points or {}), left_out)
     if not tasks:
-        raise ValueError(
-            f"nothing in notebook {', '.join(numbers)} can be graded by machine: {'; '.join(left_out.values()) or 'no exercises'}"
-        )
+        raise ValueError(" ".join([f"nothing in notebook {', '.join(numbers)} can be graded.", *why_left_out(left_out)]))
+    sources_now = frozen.sources()
     notebooks = release.notebooks(name, paths, tasks, left_out, drawn, rubrics)
     assignment = Assignment(
-        name, COURSE, secret, tuple(tasks), tuple(rubrics), release.hashes(notebooks), versions(), left_out, frozen.hashes()
+        name, COURSE, secret, tuple(tasks), tuple(rubrics), release.hashes(notebooks), versions(), left_out, frozen.hashes(sources_now)
     )
     assignment = dataclasses.replace(assignment, sha256=digest(assignment))
     release.write(out / "release", notebooks)
-    _write(out / "grader", assignment)
+    _write(out / "grader", assignment, sources_now)
     return assignment
 
 
@@ -289,12 +288,20 @@ def _with_points(tasks: list[Task], points: dict[str, float], left_out: dict[str
     names = [task.name for task in tasks]
     for name, value in points.items():
         if name in left_out:
-            raise ValueError(left_out[name])
+            raise ValueError(" ".join(why_left_out({name: left_out[name]})))
         if name not in names:
             raise ValueError(f"points for {name!r}, which is not in this assignment{_nearest(name, names)}")
         if not 0 <= float(value) < float("inf"):
             raise ValueError(f"points of {name} must be 0 or more, got {value}")
     return [dataclasses.replace(task, points=float(points.get(task.name, task.points))) for task in tasks]
+
+
+def why_left_out(left_out: Mapping[str, str]) -> list[str]:
+    """A sentence for each reason why no machine grades some exercises."""
+    names: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(those)} cannot be graded by machine: {reason}." for reason, those in names.items()]
 
 
 def versions() -> dict[str, str]:
@@ -305,12 +312,12 @@ def versions() -> dict[str, str]:
     return {"coursekit": coursekit.__version__, "python": platform.python_version(), "numpy": version("numpy"), "torch": version("torch")}
 
 
-def _write(folder: Path, assignment: Assignment) -> None:
+def _write(folder: Path, assignment: Assignment, sources: dict[str, bytes]) -> None:
     """The grader's side: nobody else may read the secret."""
     from coursekit.grading import frozen
 
     folder.mkdir(mode=0o700, parents=True)
-    frozen.write(folder)
+    frozen.write(folder, sources)
     descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(_text(assignment))

@@ -14,30 +14,30 @@ PACKAGE = Path(coursekit.__file__).parent
 PACKED = ("_data", "_notebooks", "_solutions")  # what a wheel holds beside the sources
 
 
-def _sources(package: Path) -> dict[str, Path]:
-    """Each source of the package by the path that it has in ``frozen/``."""
+def sources(package: Path = PACKAGE) -> dict[str, bytes]:
+    """Every Python source of a package's folder (the installed one's by default), by the path that it has under ``frozen/``."""
     found = {}
     for path in sorted(package.rglob("*.py")):
         inside = path.relative_to(package)
         if inside.parts[0] not in PACKED and "__pycache__" not in inside.parts:
-            found[f"coursekit/{inside.as_posix()}"] = path
+            found[f"coursekit/{inside.as_posix()}"] = path.read_bytes()
     return found
 
 
-def hashes(package: Path = PACKAGE) -> dict[str, str]:
-    """SHA-256 of every source of a package's folder; of the installed one by default."""
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in _sources(package).items()}
+def hashes(sources: dict[str, bytes]) -> dict[str, str]:
+    """SHA-256 of each."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in sources.items()}
 
 
-def write(folder: Path, package: Path = PACKAGE) -> None:
-    """Copy the sources into ``folder/frozen``, for the owner's eyes only."""
-    for name, path in _sources(package).items():
+def write(folder: Path, sources: dict[str, bytes]) -> None:
+    """Write them under ``folder/frozen``, for the owner's eyes only."""
+    for name, content in sources.items():
         target = folder / FOLDER / name
         for part in [*reversed(target.relative_to(folder).parents)][1:]:
             (folder / part).mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(path.read_bytes())
+            file.write(content)
 
 
 def problem(folder: Path, expected: dict[str, str]) -> str | None:
@@ -58,7 +58,7 @@ def problem(folder: Path, expected: dict[str, str]) -> str | None:
 
 def needs_frozen(assignment, package: Path = PACKAGE) -> bool:
     """Do the installed sources differ from those that the assignment was made with?"""
-    return assignment.frozen != hashes(package)
+    return assignment.frozen != hashes(sources(package))
 
 
 def frozen_path(folder: str | Path) -> Path:

@@ -22,7 +22,7 @@ COMMON = ("numpy", "torch")  # where the notebook imports them, an answer may us
 
 
 class Ungradable(ValueError):
-    """No machine can grade this exercise; one sentence says why."""
+    """No machine can grade this exercise; the message is why, without a full stop."""
 
 
 def find(name: str) -> Exercise:
@@ -43,8 +43,8 @@ def kit_of(exercise: Exercise, solution: Solution, by_hand: frozenset[str] = fro
     """
     try:
         return _kit(exercise, solution, by_hand)
-    except (CannotCut, Ungradable) as error:
-        raise Ungradable(f"{exercise.name} is not gradable by machine: {error}.") from None
+    except CannotCut as error:
+        raise Ungradable(str(error)) from None
 
 
 def _kit(exercise: Exercise, solution: Solution, by_hand: frozenset[str]) -> Kit:
@@ -137,7 +137,7 @@ def _driver(cut: Cut, exercise: Exercise) -> tuple[str | None, str | None]:
         return None, None
     module, name = drive.__module__, drive.__qualname__
     if "." in name or getattr(drive, "__closure__", None) or hasattr(drive, "__wrapped__"):
-        raise Ungradable("what uses the answer is made on the spot and holds what only the grader may know")
+        raise Ungradable("the function that uses the answer holds part of the right answer itself")
     own = Cut()
     own.need_name(module, name)
     text = own.source(module)

@@ -1,12 +1,12 @@
 """What one student gets back: a single page without scripts, readable on a phone, that shows public cases only."""
 
-import hashlib
-import re
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from coursekit.grading.html import Html, bar, block, element, of, page, visible, words
+from coursekit.grading.names import safe_name
 from coursekit.grading.records import GRADED, UNGRADABLE, Grade, Mark
 
 MOST = 200  # exercises, groups and marks that a page shows; no assignment has more, and a page has an end
@@ -68,13 +68,8 @@ def kind_of(status: str) -> Kind:
 
 
 def feedback_file(student: str) -> str:
-    """The name of a student's page: theirs where it is ordinary, else what is ordinary of it and a hash, so that no two are equal."""
-    ordinary = re.fullmatch(r"[^\W_][\w .@+-]{0,59}", student) and not re.search(r"-[0-9a-f]{16}$|[ .]$", student)
-    if ordinary and student.isprintable():
-        return f"{student}.html"
-    digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", student)[:40].strip("_")
-    return f"{plain or 'student'}-{digest}.html"
+    """The name of a student's page."""
+    return f"{safe_name(student)}.html"
 
 
 def latest(manual: Sequence[Any]) -> list[Any]:
@@ -87,10 +82,15 @@ def feedback_page(grade: Grade, manual: Sequence[Any] = (), title: str = "") -> 
 
     Args:
         grade: what was judged.
-        manual: the marks given by hand (`ManualMark`), oldest first; of each part the last one counts.
+        manual: the marks given by hand (`ManualMark`), oldest first; of each part the last one counts. One for an exercise replaces
+            what the machine gave.
         title: of the assignment; its name without.
     """
     title, by_hand = title or grade.assignment, latest(manual)
+    replaced = {mark.part: mark for mark in by_hand}
+    marks = [_replaced(mark, replaced[mark.exercise]) if mark.exercise in replaced else mark for mark in grade.marks]
+    by_hand = [mark for mark in by_hand if mark.part not in {each.exercise for each in marks}]
+    grade = dataclasses.replace(grade, marks=tuple(marks))
     body = [
         element("p", visible(title, 120), class_="soft"),
         element("h1", visible(grade.student, 120)),
@@ -99,6 +99,13 @@ def feedback_page(grade: Grade, manual: Sequence[Any] = (), title: str = "") -> 
     if by_hand:
         body.append(element("section", element("h2", "Marked by your teacher"), [_by_hand(mark) for mark in by_hand[:MOST]]))
     return page(f"{title}: {grade.student}", element("main", *body), _foot(grade), style=STYLE)
+
+
+def _replaced(mark: Mark, given: Any) -> Mark:
+    """A mark that a person looked at again."""
+    said = f"Your teacher looked at this and gave {of(given.points, given.out_of)}."
+    message = "\n".join(text for text in (said, given.comment, mark.message) if text)
+    return dataclasses.replace(mark, points=given.points, out_of=given.out_of, message=message)
 
 
 def _graded(grade: Grade, by_hand: list[Any]) -> list[Html]:

@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-VOID = frozenset(("meta", "br", "hr", "input", "rect", "line", "path"))
+VOID = frozenset(("meta", "br", "hr", "input"))
+SHAPES = frozenset(("rect", "line"))  # of SVG, where only a slash closes an element without an end tag
 _TEXT = (
     "h1",
     "h2",
@@ -38,7 +39,7 @@ _TEXT = (
 _TABLES = ("table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "g", "text", "summary")
 _FORMS = ("form", "button", "label", "textarea", "fieldset", "legend")
 _DOCUMENT = ("html", "head", "title", "style", "body", "header", "main", "footer", "nav", "section")
-ELEMENTS = VOID.union(_TEXT, _TABLES, _FORMS, _DOCUMENT)
+ELEMENTS = VOID.union(SHAPES, _TEXT, _TABLES, _FORMS, _DOCUMENT)
 _COMMON = ("lang", "charset", "name", "content", "http-equiv", "id", "class", "href", "scope", "colspan", "role", "tabindex", "open")
 _FIELDS = ("for", "type", "value", "method", "action", "rows", "maxlength", "min", "max", "step", "accesskey", "autofocus", "autocomplete")
 _SHAPES = ("viewBox", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "rx", "d", "text-anchor")
@@ -103,8 +104,8 @@ def element(tag: str, *children: object, **attributes: object) -> Html:
         if name in ("href", "action") and not _LINK.fullmatch(str(value)):
             raise ValueError(f"{name} must stay on this machine, got {str(value)[:80]!r}")
         parts.append(f" {name}" if value is True else f' {name}="{html.escape(str(value))}"')
-    parts.append(">")
-    if tag in VOID:
+    parts.append("/>" if tag in SHAPES else ">")
+    if tag in VOID or tag in SHAPES:
         return Html("".join(parts))
     parts.append(_inside(children))
     return Html("".join([*parts, f"</{tag}>"]))
@@ -225,10 +226,11 @@ pre { overflow: auto; max-height: 26rem; overflow-wrap: normal; }
 .soft, small, footer { color: var(--soft); }
 .points { font-size: 1.35rem; font-weight: 700; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; overflow-wrap: break-word; }
 caption { text-align: left; padding: 0.3rem 0; color: var(--soft); }
 th, td { text-align: left; padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; }
+thead th { vertical-align: bottom; }
 th.n, td.n { text-align: right; }
 svg { max-width: 100%; fill: var(--info); }
 svg .track { fill: var(--line); }

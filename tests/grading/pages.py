@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from coursekit.grading.html import ATTRIBUTES, ELEMENTS
+from coursekit.grading.html import ATTRIBUTES, ELEMENTS, SHAPES, VOID
 from coursekit.grading.records import Grade, Mark
 
 PAYLOADS = [
@@ -43,12 +43,20 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
+        if tag in SHAPES and (self.get_starttag_text() or "")[-2:] != "/>":
+            self.strange.append(f"<{tag}> that is never closed")
         if tag not in ELEMENTS:
             self.strange.append(tag)
         known = {name.lower() for name in ATTRIBUTES}
         self.strange += [f"{tag} {name}" for name, _ in attributes if name not in known]
-        if tag not in ("meta", "br", "hr", "input", "rect", "line", "path"):
+        if tag not in VOID:
             self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop()
+        if tag not in SHAPES:  # everywhere else a browser does not see the slash
+            self.strange.append(f"<{tag}/>")
 
     def handle_endtag(self, tag):
         if not self.open or self.open.pop() != tag:

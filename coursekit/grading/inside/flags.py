@@ -41,7 +41,7 @@ def _names(node: ast.AST) -> list[str]:
         return [f"{node.func.id}()"]
     if isinstance(node, ast.Attribute):
         dotted = f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else node.attr
-        return [dotted] if dotted in DOTTED or node.attr in ATTRIBUTES else []
+        return [dotted] if dotted in DOTTED else [node.attr] if node.attr in ATTRIBUTES else []
     if isinstance(node, ast.Name) and node.id in ("__builtins__", "__loader__", "__spec__"):
         return [node.id]
     return []

@@ -14,6 +14,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from . import watch
@@ -145,6 +146,7 @@ def new_main(names: dict[str, Any]) -> dict[str, Any]:
         coursekit.__path__ = []
     coursekit.__dict__.setdefault("__version__", "0")
     theirs.OURS = next(iter(coursekit.__path__), theirs.OURS)
+    theirs.NOT_THEIRS = (*theirs.NOT_THEIRS, str(Path(__file__).resolve().parent))
     coursekit.notebook = sys.modules["coursekit.notebook"] = types.ModuleType("coursekit.notebook")
     coursekit.notebook.__dict__.update({name: value for name, value in names.items() if name not in ("display", "get_ipython")})
 

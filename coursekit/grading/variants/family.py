@@ -1,7 +1,7 @@
 """A family of exercises that differ in their parameters: what an assignment hands out where everybody can read the course's own answers."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from coursekit.exercises.core import Exercise
 
 Parameters = dict[str, Any]
+
+
+def tells_apart(exercise: "Exercise") -> bool:
+    """Does each mistake, and the right answer, say something of its own to the public cases? Some rules happen to make two alike."""
+    from coursekit.exercises.attempt import attempt
+    from coursekit.exercises.verdict import agree
+
+    functions = [exercise.reference, *(mistake.wrong for mistake in exercise.misconceptions)]
+    said = [[attempt(exercise.outcome, f, given, [], False) for _, given in exercise.draw_cases()] for f in functions]
+    return not any(all(agree(exercise.compare, a, b) for a, b in zip(*two, strict=True)) for two in itertools.combinations(said, 2))
 
 
 def _anything(parameters: Parameters) -> bool:
@@ -31,7 +41,7 @@ class Family:
         make: parameters -> the Exercise. The first of its cases is the one that the prose works out by hand.
         tell: (parameters, arguments of that case, right answer to it) -> the exercise's text, Markdown.
         stub: parameters -> the code cell, with ``### BEGIN SOLUTION`` and ``### END SOLUTION`` as in solutions/.
-        allowed: leaves combinations out that a public function would answer, or in which two mistakes look alike.
+        allowed: leaves combinations out that say nothing, or that a public function would answer.
     """
 
     name: str
@@ -56,17 +66,22 @@ class Family:
         """Where its reference lives."""
         return self.make.__module__
 
-    def sets(self) -> list[Parameters]:
+    def sets(self) -> Iterator[Parameters]:
         """Every set of parameters that can be drawn."""
-        every = (dict(zip(self.space, values, strict=True)) for values in itertools.product(*self.space.values()))
-        return [p for p in every if self.allowed(p)]
+        for values in itertools.product(*self.space.values()):
+            parameters = dict(zip(self.space, values, strict=True))
+            if self._can_be_drawn(parameters):
+                yield parameters
 
     def draw(self, generator: "np.random.Generator") -> Parameters:
         """One set of parameters, JSON-able; the same generator state draws the same."""
         while True:
             drawn = {name: values[int(generator.integers(len(values)))] for name, values in self.space.items()}
-            if self.allowed(drawn):
+            if self._can_be_drawn(drawn):
                 return drawn
+
+    def _can_be_drawn(self, parameters: Parameters) -> bool:
+        return self.allowed(parameters) and tells_apart(self.make(parameters))
 
     def build(self, parameters: Parameters) -> "Exercise":
         """The exercise of these parameters.

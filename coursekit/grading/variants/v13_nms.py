@@ -57,6 +57,10 @@ def cases_of(parameters):
         yield "more boxes than may stay", (apart, torch.arange(1, most + 3) / 16, 0.5)
         small = _boxes([0, 0, 12, 12], [2, 2, 6, 6], [30, 0, 30, 0])
         yield "a small box inside a large one, and one without area", (small, torch.tensor([0.75, 0.6875, 0.5]), 0.375)
+        points = _boxes([3, 3, 3, 3], [3, 3, 3, 3], [7, 7, 8, 8])  # 0 / 0
+        yield "two boxes without area", (points, torch.tensor([0.75, 0.75, 0.6875]), 0.375)
+        halves = _boxes([0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], [3, 3, 3.5, 3.5])
+        yield "boxes smaller than a pixel", (halves, torch.tensor([0.75, 0.71875, 0.6875]), 0.375)
         yield from _random(generator, gap)
 
     return cases

@@ -8,6 +8,7 @@ from coursekit.grading.variants.text import show, table
 from coursekit.metrics import steps
 
 NEAR = 1e-9  # a recall that reaches a point but for rounding has reached it
+ROUNDING = ("> point - 1e-09", ">= point - 2e-09", ">= point - 5e-10")
 GRIDS = {
     "middles": ("(i + 0.5) / {count}", "the middles of {count} equal parts of the way from 0 to 1"),
     "starts": ("i / {count}", "the starts of {count} equal parts of the way from 0 to 1, so 0 is one of them and 1 is not"),
@@ -115,6 +116,10 @@ def make(parameters) -> Exercise:
             "The sum of weight times height, divided by the sum of the weights of *all* points.",
         ],
         points=3,
+        equivalent={
+            **{f"reached = recall {rest}": "rounding is smaller than that" for rest in ROUNDING},
+            f"for i in range({count + 1}):": "the point 1 has no weight" if (kind, heavy[0]) == ("starts", "1") else "",
+        },
         twins=(steps.ap_at_points, steps.ap_area, "coursekit.metrics.ranking.average_precision", "sklearn.metrics.average_precision_score"),
     )
 

@@ -167,7 +167,8 @@ class Examination:
 
     def _stopped(self) -> str:
         """The first thing that failed in the exercise's own cell, as a sentence. Nothing secret was there when it happened."""
-        for note in self.ready.get("notes") or []:
+        notes = self.ready.get("notes")
+        for note in notes if type(notes) is list else []:
             if type(note) is not list or [type(part) for part in note] != [int, int, str, str] or note[0] not in self.job["own_cells"]:
                 continue
             _, line, kind, text = note
@@ -202,7 +203,7 @@ class Examination:
         asked.cases += rest
         asked.passed += [False] * len(rest)
         asked.expected += [Attempt()] * len(rest)
-        return None
+        return asked
 
     def _ask(self, case: Case, expected: Attempt) -> Answer:
         """Put one case to the worker."""

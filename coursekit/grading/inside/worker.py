@@ -129,7 +129,7 @@ class Workplace:
                 if number in self.job["own_cells"]:
                     self.checked.append(self._evaluated())
             for name, _, expression in self.job["fallbacks"]:  # where they deleted the check, or their cell does not run
-                if expression.isidentifier() and name in self.ours and not callable(self.names.get(expression)):
+                if expression.isidentifier() and name in self.ours:
                     self.names[expression] = self.ours[name]
             reply = self._look()
         notes = [[int(file.strip("<>").rpartition("-")[2]), line, kind, text] for file, line, kind, text in self.runner.notes]

@@ -175,7 +175,8 @@ class Close:
             got = _to_numpy(plain(got))[()]
         elif type(got) is np.ndarray and got.ndim == 0:
             got = got[()]
-        if type(got) not in (bool, int, float, complex) and type(got).__module__ != "numpy":
+        scalar = type(got).__module__ == "numpy" and is_a(got, np.generic)  # an array of several numbers is none
+        if type(got) not in (bool, int, float, complex) and not scalar:
             return f"{where}expected the number {show(expected)}, got {describe(got)}{_missing_return(got)}"
         a, b = np.asarray(expected), np.asarray(got)
         if self.dtype != "any" and a.dtype.kind in "iu" and b.dtype.kind not in "iu":

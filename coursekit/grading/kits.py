@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,9 +16,11 @@ from coursekit.exercises.core import Exercise
 from coursekit.exercises.guard import name_of, unwrap
 from coursekit.exercises.limits import quiet_and_undisturbed, same_dice
 from coursekit.grading.assignment import Kit
-from coursekit.grading.slicing import ROOT, CannotCut, Cut, Statement, module_path, statements_of
+from coursekit.grading.slicing import ROOT, CannotCut, Cut, Imported, Statement, module_path, module_statements, statements_of
 
 PLAIN = (type(None), bool, int, float, complex, str)
+LENT = 2500  # characters: a building block that the notebook imports above an exercise comes along if it is small and answers nothing
+NOT_LENT = ("notebook", "plots", "exercises", "data", "resources", "files", "machine", "training.device", "training.detector", "pretend")
 COMMON = ("numpy", "torch")  # where the notebook imports them, an answer may use them whether or not the author's does
 
 
@@ -56,10 +59,11 @@ def _kit(exercise: Exercise, solution: Solution, by_hand: frozenset[str]) -> Kit
         if kind.__module__.split(".")[0] != ROOT:
             raise Ungradable(f"its values are of a type that only {kind.__module__} has, {kind.__name__}")
         cut.need_name(kind.__module__, kind.__qualname__.split(".")[0])
-    _keep_secrets(cut, exercise)
+    _no_answer_among(cut.names(), exercise)
     packages = cut.packages | {p for p in COMMON if p in above.packages} | {"torch"} & {k.__module__ for k in kinds}
     if np.ndarray in kinds or packages - {"numpy"}:
         packages |= {"numpy"}
+    _lend(cut, above, exercise, packages)
     names_of, skip = (exercise.drive, 1) if exercise.drive else (exercise.reference, 0)
     most = max((len(arguments) for _, arguments in exercise.draw_cases()), default=0)
     return Kit(
@@ -130,6 +134,35 @@ def _definitions(text: str) -> list[Statement]:
     return [statement for source in definitions_in(text) for statement in statements_of(source)]
 
 
+def _may_be_lent(imported: Imported) -> bool:
+    """A function or class of a building block; nothing of pictures, experiments and files."""
+    room = imported.module.removeprefix(f"{ROOT}.")
+    if imported.name is None or imported.module == room or room in NOT_LENT or room.split(".")[0] in NOT_LENT:
+        return False
+    if module_path(imported.module) is None:
+        return False
+    own = [s for s in module_statements(imported.module) if imported.name in s.binds]
+    return any(re.search(r"^(def|class) ", s.source, re.MULTILINE) for s in own)
+
+
+def _lend(cut: Cut, above: _Above, exercise: Exercise, packages: set[str]) -> None:
+    """Small blocks that the notebook has imported by then: learners may use them where the author does not."""
+    for index, (statement, _) in enumerate(above.lines):
+        for name, imported in statement.imports.items():
+            if statement.uses or above.last[name] != index or not _may_be_lent(imported):
+                continue
+            block = Cut()
+            try:
+                block.need_import(imported, ())
+                _no_answer_among(block.names(), exercise)
+            except (CannotCut, Ungradable):
+                continue
+            if block.packages <= packages and sum(map(len, block.files().values())) <= LENT:
+                above.taken.add(index)
+                for part, kept in block.kept.items():
+                    cut.kept.setdefault(part, set()).update(kept)
+
+
 def _driver(cut: Cut, exercise: Exercise) -> tuple[str | None, str | None]:
     """Source and name of the exercise's driver. Its module is not mounted: it holds cases, misconceptions, perhaps the reference."""
     drive = exercise.drive
@@ -148,10 +181,6 @@ def _driver(cut: Cut, exercise: Exercise) -> tuple[str | None, str | None]:
     cut.packages |= own.packages
     _no_answer_among(own.names(), exercise)
     return text, name
-
-
-def _keep_secrets(cut: Cut, exercise: Exercise) -> None:
-    _no_answer_among(cut.names(), exercise)
 
 
 def _no_answer_among(names: set[tuple[str, str]], exercise: Exercise) -> None:

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import functools
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -13,8 +14,10 @@ import torch
 from coursekit import boxes
 from coursekit.authoring.solved import Solution, solutions_in
 from coursekit.exercises.core import Close, Exercise, find
+from coursekit.exercises.verdict import judge
 from coursekit.grading import kits
 from coursekit.grading.kits import Ungradable, kit_of, place_of, varies
+from coursekit.grading.slicing import statements_of
 from coursekit.resources import solutions_folder
 
 PATHS = {path.name[:2]: path for path in sorted(solutions_folder().glob("[0-9][0-9]_*.py"))}
@@ -76,6 +79,15 @@ def test_the_kit_of_giou_has_the_area_and_not_the_answer():
 )
 def test_earlier_answers_are_needed_in_order(name, needs):
     assert kit(name).needs == needs
+
+
+def test_small_blocks_that_the_notebook_imports_are_lent():
+    lent = kit("13.nms")
+    assert "from coursekit.boxes import box_area" in lent.setup  # nobody needs it there, but the notebook has it
+    assert "fast_nms" not in "".join([*lent.setup, *lent.files.values()])  # which answers it
+    assert "box_iou" not in lent.files["coursekit/boxes.py"]
+    assert "coursekit/training/device.py" not in kit("07.max_pool2d").files  # nothing to build with
+    assert "channel_statistics" not in "".join(kit("04.standardise").files.values())
 
 
 def test_numpy_exercises_need_no_torch():
@@ -190,6 +202,19 @@ def test_no_kit_holds_its_reference(number):
             assert not re.search(rf"^(def|class) {short}\b", found.files.get(path, ""), re.MULTILINE), (name, short)
             if exercise.drive and exercise.drive.__module__ == module:
                 assert not re.search(rf"^(def|class) {short}\b", found.driver, re.MULTILINE), (name, short)
+
+
+@every_notebook
+def test_nothing_that_comes_along_answers_the_exercise(number):
+    """Each function and class of a kit's files is handed in as the answer."""
+    passed = []
+    for name, (_, found) in kits_in(number).items():
+        for path in [] if isinstance(found, str) else found.files:
+            module = importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+            for short in {name for s in statements_of(found.files[path]) for name in s.binds}:
+                if callable(block := getattr(module, short)):
+                    passed += [(name, short)] if judge(find(name), block, watched=False, diagnose=False).passed else []
+    assert passed == []
 
 
 @pytest.mark.full

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -61,7 +62,8 @@ def write_scores(standings: Sequence[Standing], course: Path | str) -> Written:
     if not standings:
         return written
     name = standings[0].assignment
-    with Gradebook(f"sqlite:///{database.absolute()}") as book:
+    with warnings.catch_warnings(), Gradebook(f"sqlite:///{database.absolute()}") as book:
+        warnings.simplefilter("ignore")  # SQLAlchemy's, on how nbgrader uses it
         try:
             assignment = book.find_assignment(name)
         except MissingEntry:
@@ -79,7 +81,7 @@ def write_scores(standings: Sequence[Standing], course: Path | str) -> Written:
 
 
 def _look(database: Path) -> None:
-    """Opening any other SQLite file with nbgrader would put its tables into it."""
+    """Without nbgrader, which puts its tables into any SQLite file that it opens."""
     if not database.is_file():
         raise ValueError(f"{database.parent} holds no {DATABASE}: run nbgrader generate_assignment there first")
     try:

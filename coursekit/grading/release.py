@@ -70,7 +70,16 @@ def notebooks(
         paths: sources of the notebooks.
         tasks: what is graded. left_out: what no machine grades, and why.
         drawn: variants. rubrics: free answers; one that names no notebook goes into the last.
+
+    Raises:
+        ValueError: for a rubric of another notebook.
     """
+    numbers = [path.name[:2] for path in paths]
+    for rubric in rubrics:
+        if (rubric.get("notebook") or numbers[-1])[:2] not in numbers:
+            raise ValueError(
+                f"the rubric is for notebook {rubric['notebook']}, which is not part of this assignment ({', '.join(numbers)})"
+            )
     worth = {task.name: task.points for task in tasks}
     made = {}
     for path in paths:
@@ -83,9 +92,9 @@ def notebooks(
         for family, parameters in drawn:
             if family.notebook == number:
                 notebook.cells += _variant(family, parameters, worth[family.name])
-        mine = [r for r in rubrics if str(r.get("notebook") or paths[-1].name[:2])[:2] == number]
+        mine = [r for r in rubrics if (r.get("notebook") or paths[-1].name)[:2] == number]
         for rubric in mine:
-            notebook.cells += _free_answers(rubric)
+            notebook.cells += _free_answers(rubric, {cell.id for cell in notebook.cells})
         notebook.cells.insert(1, _about(name, path.stem, tasks, left_out, mine))
         notebook.metadata.coursekit["assignment"] = name
         validate(notebook)
@@ -106,8 +115,10 @@ def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
 
 def _about(name: str, stem: str, tasks: Sequence[Task], left_out: dict[str, str], rubrics: Sequence[dict]) -> NotebookNode:
     """What counts, and what a passed check does not mean."""
-    rows = [f"| `{task.name}` | {task.points:g} |" for task in tasks if task.notebook == stem]
-    rows += [f"| {part['title']} (read by a person) | {part['points']:g} |" for rubric in rubrics for part in rubric["parts"]]
+    by_hand = [part for rubric in rubrics for part in rubric["parts"]]
+    instead = {part["id"] for part in by_hand}  # a part that is named like an exercise takes its place
+    rows = [f"| `{task.name}` | {task.points:g} |" for task in tasks if task.notebook == stem and task.name not in instead]
+    rows += [f"| {part['title'].replace('|', '/')} (read by a person) | {part['points']:g} |" for part in by_hand]
     practice = [f"`{exercise}`" for exercise in left_out if exercise[:2] == stem[:2]]
     lines = [
         f"**Assignment {name}.** What counts here:",
@@ -117,7 +128,9 @@ def _about(name: str, stem: str, tasks: Sequence[Task], left_out: dict[str, str]
         *rows,
         "",
         "A passed check is not the grade: your answers are graded elsewhere, on the cases that you see here and on others. An answer that "
-        "follows the text passes both. Hand in this notebook as it is; cells may be added, and the outputs do not matter.",
+        "follows the text passes both. It may use Python, NumPy, PyTorch where this notebook does, your earlier answers and what the text "
+        "hands you; the rest of coursekit and other packages are not there. Hand in this notebook as it is: cells may be added, outputs "
+        "do not matter.",
     ]
     if practice:
         lines += ["", f"For practice, without points: {', '.join(practice)}."]
@@ -138,26 +151,24 @@ def _variant(family: "Family", parameters: dict[str, Any], points: float) -> lis
     return [prose, stub, check]
 
 
-def _free_answers(rubric: dict) -> list[NotebookNode]:
-    """A cell for each part that a person marks; nbgrader calls them manually graded."""
+def _free_answers(rubric: dict, there: set[str]) -> list[NotebookNode]:
+    """A question and a cell for the answer to each part that a person marks; nbgrader calls them manually graded.
+
+    Parts about an exercise's code, and those whose cell stands in the notebook already (``there``), get none.
+    """
     cells = []
     for part in rubric["parts"]:
-        grade_id = "answer-" + re.sub(r"[^\w-]", "-", str(part["id"]))
-        levels = [f"- {level}" for level in _levels(part)]
+        grade_id = part.get("cell") or "answer-" + re.sub(r"[^a-zA-Z0-9_-]", "-", part["id"])
+        if part.get("exercise") or grade_id in there:
+            continue
+        levels = [f"- {level['points']:g}: {level['text']}" for level in part.get("levels") or []]
         question = new_markdown_cell("\n".join([f"### {part['title']} ({part['points']:g} points)", *([""] if levels else []), *levels]))
-        question.id = f"{grade_id}-text"[:64]
+        question.id = f"text-{grade_id}"[:64]
         answer = new_markdown_cell("*Write your answer here.*", id=grade_id[:64])
-        answer.metadata["coursekit"] = NotebookNode(answer=str(part["id"]))
+        answer.metadata["coursekit"] = NotebookNode(answer=part["id"])
         answer.metadata["nbgrader"] = _flags(answer, grade_id, solution=True, points=float(part["points"]))
         cells += [question, answer]
     return cells
-
-
-def _levels(part: dict) -> list[str]:
-    """What earns how much, in words."""
-    levels = part.get("levels") or {}
-    pairs = levels.items() if isinstance(levels, dict) else [(e.get("points"), e.get("text", e.get("title", ""))) for e in levels]
-    return [f"{points}: {text}" for points, text in pairs]
 
 
 def _flags(cell: NotebookNode, grade_id: str, solution: bool, points: float | None = None) -> NotebookNode:

@@ -240,6 +240,20 @@ def test_the_command_makes_and_shows_one(tmp_path):
     assert isinstance(again.exception, FileExistsError)
 
 
+def test_the_command_reads_a_rubric(tmp_path):
+    (tmp_path / "report.yaml").write_text("parts:\n  - {id: method, title: Method, points: 4}\n")
+    made = run(app, ["assignment", "make", "20", "--rubric", str(tmp_path / "report.yaml"), "--out", str(tmp_path / "hw")])
+    assert made.exit_code == 0, made.output
+    assert read_bundle(tmp_path / "hw" / "grader").rubrics[0]["parts"][0]["title"] == "Method"
+    assert "marked by hand" in run(app, ["assignment", "show", str(tmp_path / "hw" / "grader")], terminal_width=200).output
+
+
+def test_the_command_draws_variants(tmp_path):
+    made = run(app, ["assignment", "make", "13", "--variants", "13.variant_nms", "--out", str(tmp_path / "hw")])
+    assert made.exit_code == 0, made.output
+    assert read_bundle(tmp_path / "hw" / "grader").task("13.variant_nms").parameters
+
+
 @pytest.mark.parametrize("text", ["13.box_iou", "13.box_iou=", "13.box_iou=x", "=3x"])
 def test_points_that_cannot_be_read_are_shown(tmp_path, text):
     result = run(app, ["assignment", "make", "13", "--points", text, "--out", str(tmp_path / "hw")])

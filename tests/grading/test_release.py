@@ -6,24 +6,31 @@ import pytest
 from coursekit.authoring.convert import checksum
 from coursekit.authoring.solved import solutions_in
 from coursekit.grading.assignment import make, read_bundle, source_hash
+from coursekit.grading.rubric import checked, read_rubric
 from coursekit.resources import solutions_folder
 
-RUBRIC = {
-    "id": "report",
-    "title": "Report",
-    "notebook": "20",
-    "parts": [
-        {"id": "method", "title": "What did you measure, and how?", "points": 4, "levels": {"4": "all of it", "2": "half of it"}},
-        {"id": "surprise", "title": "What surprised you?", "points": 2.5},
-    ],
-}
+RUBRIC = """
+title: Report
+notebook: "20"
+parts:
+  - id: method
+    title: What did you measure, and how?
+    points: 4
+    levels:
+      - {points: 4, text: all of it}
+      - {points: 2, text: half of it}
+  - {id: surprise.1, title: 'What surprised you?', points: 2.5}
+  - {id: 20.rank, title: How it is written, points: 2, exercise: 20.rank}
+"""
 
 
 @pytest.fixture(scope="module")
 def with_everything(tmp_path_factory):
     """Notebooks 13 and 20 with two variants and free answers."""
     out = tmp_path_factory.mktemp("release") / "hw"
-    make(["13", "20"], out, points={"13.giou": 2.5}, variants=["13.variant_nms", "20.variant_ap"], rubrics=[RUBRIC])
+    (out.parent / "rubric.yaml").write_text(RUBRIC)
+    rubric = read_rubric(out.parent / "rubric.yaml")
+    make(["13", "20"], out, points={"13.giou": 2.5}, variants=["13.variant_nms", "20.variant_ap"], rubrics=[rubric])
     return out
 
 
@@ -63,6 +70,8 @@ def test_the_first_lines_say_what_counts(with_everything):
     assert "A passed check is not the grade" in about.source
     other = read(with_everything, "20_map").cells[1].source
     assert "| What surprised you? (read by a person) | 2.5 |" in other
+    assert "| How it is written (read by a person) | 2 |" in other
+    assert "`20.rank`" not in other  # a person marks it instead
 
 
 def test_points_of_the_assignment_stand_in_the_locked_cells(with_everything):
@@ -111,13 +120,28 @@ def test_a_variant_is_text_stub_and_public_cases(with_everything, stem, name):
 def test_free_answers_are_cells_that_a_person_marks(with_everything):
     notebook = read(with_everything, "20_map")
     answers = [c for c in notebook.cells if "answer" in c.metadata.get("coursekit", {})]
-    assert [c.metadata.coursekit.answer for c in answers] == ["method", "surprise"]
+    assert [c.metadata.coursekit.answer for c in answers] == ["method", "surprise.1"]
+    assert [c.id for c in answers] == ["answer-method", "answer-surprise-1"]
     for cell, points in zip(answers, (4, 2.5), strict=True):
         flags = cell.metadata.nbgrader
         assert (cell.cell_type, flags.grade, flags.solution, flags.locked, flags.points) == ("markdown", True, True, False, points)
     asked = notebook.cells[notebook.cells.index(answers[0]) - 1].source
     assert asked == "### What did you measure, and how? (4 points)\n\n- 4: all of it\n- 2: half of it"
     assert not [c for c in read(with_everything, "13_boxes").cells if "answer" in c.metadata.get("coursekit", {})]
+
+
+def test_a_rubric_of_another_notebook_is_refused(tmp_path):
+    rubric = checked({"notebook": "13", "parts": [{"id": "a", "points": 1}]})
+    with pytest.raises(ValueError, match=r"the rubric is for notebook 13, which is not part of this assignment \(20\)"):
+        make(["20"], tmp_path / "hw", rubrics=[rubric])
+    assert not (tmp_path / "hw").exists()
+
+
+def test_a_part_whose_cell_stands_there_gets_no_second_one(tmp_path):
+    make(["20"], tmp_path / "one")
+    (own,) = [c.id for c in read(tmp_path / "one", "20_map").cells if c.cell_type == "markdown"][2:3]
+    make(["20"], tmp_path / "two", rubrics=[checked({"parts": [{"id": "a", "points": 1, "cell": own}]})])
+    assert len(read(tmp_path / "two", "20_map").cells) == len(read(tmp_path / "one", "20_map").cells)
 
 
 def test_hashes_are_of_every_code_cell_as_handed_out(with_everything, notebook):

@@ -2,10 +2,10 @@
 
 import typer
 
-from . import assignment, course, data, engine, evaluate, export, grade, gradebook, predict
+from . import assignment, course, data, engine, evaluate, export, grade, gradebook, mark, predict
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Pixels to Boxes: the course's command.")
-for module in (course, engine, predict, export, evaluate, grade):
+for module in (course, engine, predict, export, evaluate, grade, mark):
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(gradebook.app, name="gradebook")

@@ -142,7 +142,7 @@ def _overview(marks: Sequence[Mark]) -> Html:
         cells = element("td", link), element("td", symbol, " ", kind.name), element("td", of(mark.points, mark.out_of), class_="n")
         rows.append(element("tr", *cells))
     head = element("tr", *(element("th", name, scope="col", class_=css) for name, css in (("Exercise", None), ("", None), ("Points", "n"))))
-    return element("div", element("table", element("thead", head), element("tbody", *rows)), class_="wide overview")
+    return element("div", element("table", element("thead", head), element("tbody", *rows)), class_="overview")
 
 
 def _what_was_asked() -> Html:
@@ -171,7 +171,8 @@ def _exercise(mark: Mark, place: int) -> Html:
         element("span", kind.symbol, class_=f"mark {kind.mood}", aria_hidden="true"),
         " ",
         visible(mark.exercise, 80),
-        element("small", f" {kind.name}, {of(mark.points, mark.out_of)}"),
+        " ",
+        element("small", f"{kind.name}, {of(mark.points, mark.out_of)}"),
     )
     parts: list[Any] = [heading]
     if mark.message:
@@ -217,7 +218,7 @@ def _groups(mark: Mark) -> list[Html]:
 
 
 def _by_hand(mark: Any) -> Html:
-    heading = element("h3", visible(mark.part, 80), element("small", f" {of(mark.points, mark.out_of)}"))
+    heading = element("h3", visible(mark.part, 80), " ", element("small", of(mark.points, mark.out_of)))
     comment = element("p", words(mark.comment)) if mark.comment else None
     return element("div", heading, comment, class_="card info")
 
@@ -243,7 +244,9 @@ def _foot(grade: Grade) -> Html:
 
 STYLE = """
 h2 small, h3 small { font-weight: 400; white-space: nowrap; }
-.overview td:first-child { width: 50%; }
+.overview table { overflow-wrap: anywhere; }
+.overview td.n { white-space: nowrap; padding-right: 0; }
+.overview th.n { padding-right: 0; }
 .groups { list-style: none; padding-left: 0.2rem; }
 footer dl { display: grid; grid-template-columns: minmax(6rem, auto) 1fr; gap: 0.1rem 0.8rem; }
 footer dd { margin: 0; }

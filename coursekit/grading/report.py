@@ -115,7 +115,12 @@ def _distribution(graded: Sequence[Grade]) -> list[Html]:
     shapes.append(element("text", 100, x=10 * width, y=142, text_anchor="end"))
     shapes.append(element("line", x1=0, y1=125.5, x2=10 * width, y2=125.5))
     picture = element(
-        "svg", *shapes, viewBox=f"0 0 {10 * width} {height}", role="img", aria_label=f"Students by percent of the points. {said}"
+        "svg",
+        *shapes,
+        viewBox=f"0 0 {10 * width} {height}",
+        class_="histogram",
+        role="img",
+        aria_label=f"Students by percent of the points. {said}",
     )
     words_for_it = element("details", element("summary", "The same in numbers"), element("p", said))
     return [element("h2", "How the points are spread"), element("p", "Students by percent of the points"), picture, words_for_it]
@@ -254,5 +259,8 @@ body { max-width: 64rem; }
 .sides > div { min-width: 0; }
 @media (max-width: 40rem) { .sides { grid-template-columns: 1fr; } }
 tbody th { font-weight: 400; white-space: nowrap; padding-right: 1rem; }
+.wide table { width: max-content; min-width: 100%; }
+.wide td { max-width: 22rem; }
+.histogram { max-width: 32rem; display: block; }
 td .bar { vertical-align: middle; }
 """

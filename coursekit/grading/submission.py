@@ -127,16 +127,34 @@ class Reader:
 
     def _file(self, name: str, node: Node, raw: bytes) -> File:
         cells = tuple(read_script(raw) if is_script(name) else read_notebook(raw))
-        answers = frozenset(n for wanted in self.wanted.values() for n in answered(cells, wanted))
+        answers = self._answers(cells, name)
         touched = any(cell.kind == "code" and source_hash(cell.source) not in self.released for cell in cells)
         when = int((node.time or 0) // 2)  # a zip counts in steps of two seconds
         return File(name, cells, answers, touched, (not is_script(name), touched, when, natural(name)))
+
+    def _answers(self, cells: Sequence[Found], file: str) -> frozenset[str]:
+        """What a file answers. A name that two notebooks ask for (both have a ``decode``) counts for the one that the rest of the file is of."""
+        by_stem = {stem: answered(cells, wanted) for stem, wanted in self.wanted.items()}
+        asked = [want.answer for wanted in self.wanted.values() for want in wanted]
+        shared = {want.name: want.answer for wanted in self.wanted.values() for want in wanted if asked.count(want.answer) > 1}
+        claims = {claim for cell in cells for claim in cell.claims}
+        for answer in set(shared.values()):
+            names = {name for name in shared if shared[name] == answer}
+            own = {
+                stem: (len(there - set(shared)), len(there & claims), _called(file, stem))
+                for stem, there in by_stem.items()
+                if there & names
+            }
+            for stem in own:
+                if own[stem] < max(own.values()):
+                    by_stem[stem] = by_stem[stem] - names
+        return frozenset().union(*by_stem.values())
 
     def _notebooks(self, files: Sequence[File], notes: list[str]) -> dict[str, tuple[Cell, ...]]:
         notebooks = {}
         for stem, wanted in self.wanted.items():
             names = {want.name for want in wanted}
-            those = [file for file in files if file.answers & names] or [f for f in files if is_notebook(f.name) and _called(f, stem)]
+            those = [file for file in files if file.answers & names] or [f for f in files if is_notebook(f.name) and _called(f.name, stem)]
             if not those:
                 continue
             cells = [cell for file in self._chosen(those, names, stem, notes) for cell in file.cells]
@@ -173,5 +191,5 @@ class Reader:
         return "Nothing was handed in: the folder is empty."
 
 
-def _called(file: File, stem: str) -> bool:
-    return stem.casefold() in file.name.casefold()
+def _called(file: str, stem: str) -> bool:
+    return stem.casefold() in file.casefold()

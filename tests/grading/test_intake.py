@@ -335,6 +335,18 @@ def test_two_notebooks_in_one_file(tmp_path):
     assert held(read(lay(tmp_path, {"alice/x.ipynb": both, "bob/x.ipynb": BOXES}))["alice"]) == BOTH
 
 
+def test_a_name_that_two_notebooks_ask_for_counts_where_the_rest_of_the_file_belongs(tmp_path):
+    tasks = (task("16.cell_of", "16_grid"), task("16.decode", "16_grid"), task("19.decode", "19_yolo"), task("19.assign", "19_yolo"))
+    assignment = Assignment("hw", "course", b"secret", tasks, (), {"16_grid": (), "19_yolo": ()}, {})
+    grid, yolo = notebook(answer("16.cell_of"), answer("16.decode", "16")), notebook(answer("19.decode", "19"), answer("19.assign"))
+    lay(tmp_path, {"alice/a.ipynb": grid, "alice/b.ipynb": yolo, "bob/19_yolo.ipynb": notebook(answer("19.decode"))})
+    alice, bob = submissions_in(tmp_path, assignment)
+    assert held(alice) == {"16_grid": ["16.cell_of", "16.decode"], "19_yolo": ["19.decode", "19.assign"]}
+    assert "return 19" in alice.notebooks["19_yolo"][0].source
+    assert alice.notes == ()
+    assert held(bob) == {"19_yolo": ["19.decode"]}
+
+
 def test_a_module_beside_the_notebook_is_noted(tmp_path):
     alice = read(lay(tmp_path, {"alice/13_boxes.ipynb": BOXES, "alice/helpers.py": b"x = 1", "bob/13_boxes.ipynb": BOXES}))["alice"]
     assert alice.notes == ("helpers.py lies beside the notebook, which cannot import it here",)

@@ -77,6 +77,7 @@ class Task:
         kit: what a learner's process gets.
         solution: the author's solved cell, which later exercises fall back on.
         drawn: do its cases vary with the seed? Where not, a table of answers could pass.
+        given: what students get in its cell, where that does something already (a bug to find): what it can do earns nothing.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Task:
     kit: Kit
     solution: str
     drawn: bool = True
+    given: str = ""
 
     @property
     def exercise(self) -> "Exercise":
@@ -279,6 +281,7 @@ def _tasks(paths: Sequence[Path], drawn: Sequence[Any]) -> tuple[list[Task], dic
                     kit,
                     solution.solved,
                     kits.varies(exercise),
+                    solution.student if solution.own_stub else "",
                 )
             )
     return tasks, left_out

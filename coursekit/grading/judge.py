@@ -50,9 +50,10 @@ def judge_submission(assignment: Assignment, submission: Submission, attempt: in
             message = submission.problem or f"There is no notebook {task.notebook} in what you handed in."
             marks.append(Mark(task.name, 0.0, task.points, "missing", message, seed=seed))
             continue
-        asked = Examination(task, known(task), _job(assignment, task, submission, passed), seed)
-        mark, seconds = _judge_task(task, asked, sandbox)
-        marks.append(mark)
+        earlier = [other for name in task.kit.needs for other in assignment.tasks if other.name == name]
+        job = _job(assignment, task, submission, [(other, other.name not in passed) for other in earlier])
+        mark, seconds = _judge_task(task, Examination(task, known(task, earlier), job, seed), sandbox)
+        marks.append(_untouched(mark) if _as_handed_out(assignment, task, submission) else mark)
         spent += seconds
         if mark.status == "passed":
             passed.add(task.name)
@@ -74,11 +75,23 @@ def judge_submission(assignment: Assignment, submission: Submission, attempt: in
     )
 
 
-def _job(assignment: Assignment, task: Task, submission: Submission, passed: set[str]) -> dict[str, Any]:
-    """What a worker is told: the kit, the learner's cells, and our answers to earlier exercises that they have not solved."""
+def _as_handed_out(assignment: Assignment, task: Task, submission: Submission) -> bool:
+    """Was nothing done to its cell? A planted bug is an answer of a kind, but not the learner's."""
+    released = assignment.released.get(task.notebook, ())
+    own = [cell for cell in submission.notebooks[task.notebook] if cell.exercise == task.name]
+    return bool(own) and all(source_hash(cell.source) in released for cell in own)
+
+
+def _untouched(mark: Mark) -> Mark:
+    if mark.status not in ("wrong", "error"):
+        return mark
+    bare = Mark(mark.exercise, 0.0, mark.out_of, "not attempted", "The cell is as it was handed out.", seed=mark.seed)
+    return _with_time(bare, mark.seconds)
+
+
+def _job(assignment: Assignment, task: Task, submission: Submission, earlier: Sequence[tuple[Task, bool]]) -> dict[str, Any]:
+    """What a worker is told: the kit, the learner's cells, and our answers to earlier exercises, with whether theirs needs replacing."""
     kit, released = task.kit, set(assignment.released.get(task.notebook, ()))
-    there = {other.name: other for other in assignment.tasks}
-    lent = [there[name] for name in kit.needs if name in there and name not in passed]
     code = [cell for cell in submission.notebooks[task.notebook] if cell.kind == "code"]
     modules = [name.removesuffix(".py").replace("/", ".") for name, text in kit.files.items() if "dataclass" in text]
     return {
@@ -94,7 +107,7 @@ def _job(assignment: Assignment, task: Task, submission: Submission, passed: set
         "allowed": list(kit.allowed),
         "cells": [[n, c.source, c.exercise is None and source_hash(c.source) in released] for n, c in enumerate(code, 1)],
         "own_cells": [n for n, c in enumerate(code, 1) if c.exercise == task.name],
-        "fallbacks": [[other.name, other.solution, other.kit.answer] for other in lent],
+        "fallbacks": [[other.name, other.solution, other.kit.answer, lend] for other, lend in earlier],
     }
 
 
@@ -184,5 +197,5 @@ def _group(it: Known, outcome: Outcome, label: str, places: Sequence[int], partl
     if partly and passed:  # only where a share is to be computed
         known_answers = [said.value for said in it.expected] if drawn else []
         cases = [(outcome.cases[place].arguments, outcome.expected[place].value) for place in drawn or places]
-        trivial = is_trivial(it.exercise, cases, known_answers)
+        trivial = is_trivial(it.exercise, cases, known_answers, it.given)
     return Group(label, passed, bool(drawn), trivial)

@@ -1,6 +1,7 @@
 """What the judge knows of an exercise before anybody answers: cases, right answers, and what each known mistake says. Computed once."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from coursekit.exercises.limits import quiet_and_undisturbed, same_dice
 
 from .assignment import Task
 from .inside import wire
+from .inside.running import Runner, new_main
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,11 @@ class Known:
 
     Args:
         exercise: whose reference is never called on anything that a learner's process sent.
+        given: the answer that was handed out, where it does something already.
     """
 
-    def __init__(self, exercise: Exercise):
-        self.exercise = exercise
+    def __init__(self, exercise: Exercise, given: Callable | None = None):
+        self.exercise, self.given = exercise, given
         self.fixed: set[bytes] | None = None
         drawn = [self._draw(seed) for seed in (None, 1, 2)]
         self.fixed = {_bytes(case) for case in drawn[0]}.intersection(*({_bytes(case) for case in cases} for cases in drawn[1:]))
@@ -87,11 +90,25 @@ def _bytes(case: Case) -> bytes:
 _KNOWN: dict[tuple[str, str], Known] = {}
 
 
-def known(task: Task) -> Known:
-    """What is known of a task's exercise, whoever's assignment it is."""
+def known(task: Task, earlier: Sequence[Task] = ()) -> Known:
+    """What is known of a task's exercise, whoever's assignment it is.
+
+    Args:
+        earlier: the tasks whose answers it uses.
+    """
     key = task.name, json.dumps(task.parameters, sort_keys=True)
     if key not in _KNOWN:
         if len(_KNOWN) >= 200:
             _KNOWN.pop(next(iter(_KNOWN)))
-        _KNOWN[key] = Known(task.exercise)
+        _KNOWN[key] = Known(task.exercise, _handed_out(task, earlier))
     return _KNOWN[key]
+
+
+def _handed_out(task: Task, earlier: Sequence[Task]) -> Callable | None:
+    """The answer that stands in the cell already: the author's own text, so it may run here."""
+    if not task.given:
+        return None
+    runner = Runner(new_main({}), 10.0)
+    for text in (*task.kit.setup, *(other.solution for other in earlier), task.given):
+        runner.run(text, f"<{task.name} as handed out>", only_definitions=True)
+    return eval(task.kit.answer, runner.names)

@@ -133,7 +133,7 @@ class Reader:
         return File(name, cells, answers, touched, (not is_script(name), touched, when, natural(name)))
 
     def _answers(self, cells: Sequence[Found], file: str) -> frozenset[str]:
-        """What a file answers. A name that two notebooks ask for (both have a ``decode``) counts for the one that the rest of the file is of."""
+        """What a file answers. A name that two notebooks ask for, such as ``decode``, counts for the one that the rest of it is of."""
         by_stem = {stem: answered(cells, wanted) for stem, wanted in self.wanted.items()}
         asked = [want.answer for wanted in self.wanted.values() for want in wanted]
         shared = {want.name: want.answer for wanted in self.wanted.values() for want in wanted if asked.count(want.answer) > 1}

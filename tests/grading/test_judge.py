@@ -185,6 +185,24 @@ def test_who_has_not_solved_an_earlier_exercise_is_lent_ours(assignment, workers
     assert (iou.status, nms.status, nms.points) == ("not attempted", "passed", nms.out_of)
 
 
+@pytest.mark.parametrize("change", ["", "  # read", "\n\nrank_again = 1"])
+def test_a_planted_bug_handed_back_earns_nothing_although_some_cases_pass(assignment, workers, change):
+    task = next(task for task in assignment.tasks if task.name == "20.rank")
+    assert "def rank" in task.given
+    mark = mark_for(assignment, workers, task.given + change, name="20.rank", notebook="20_map")
+    assert mark.points == 0
+    if not change:
+        assert (mark.status, mark.message) == ("not attempted", "The cell is as it was handed out.")
+
+
+def test_a_later_exercise_is_judged_by_itself_where_only_some_earlier_ones_are_solved(assignment, workers, right_answers):
+    solved = ("13.box_convert", "13.box_iou", "13.nms", "13.tidy_up")
+    cells = tuple(Cell("code", right_answers[name], name) for name in solved)
+    grade = judge_submission(only(assignment, *solved, "13.batched_nms"), Submission("dana", "0" * 64, {"13_boxes": cells}), 1, workers)
+    statuses = {mark.exercise: mark.status for mark in grade.marks}
+    assert statuses == dict.fromkeys(solved, "passed") | {"13.batched_nms": "missing"}
+
+
 def test_what_catches_the_eye_is_a_flag_and_costs_nothing(assignment, workers):
     mark = mark_for(assignment, workers, "import gc, sys\nsys.setprofile(None)", RIGHT)
     assert mark.flags == ("gc", "setprofile")

@@ -163,12 +163,19 @@ def test_no_answer_and_what_is_no_function(talk):
 
 def test_the_authors_setup_and_earlier_answers_are_lent(talk):
     setup = ["import numpy as np", "raise ValueError", "def helper(x):\n    return np.asarray(x) + 1"]
-    lent = [["13.triple", "def triple(x):\n    return helper(3 * x)\ntriple = check('13.triple', triple)\n1/0", "triple"]]
+    lent = [["13.triple", "def triple(x):\n    return helper(3 * x)\ntriple = check('13.triple', triple)\n1/0", "triple", True]]
     mine = "def triple(x):\n    return -1\ntriple = check('13.triple', triple)"
     answer = "def double(x):\n    return int(triple(x))"
     assert talk(mine, answer, setup=setup, fallbacks=lent).ask(2)["value"] == 7
     assert talk(answer, setup=setup, fallbacks=lent).ask(2)["value"] == 7  # they deleted that exercise
     assert talk(mine, answer, setup=setup).ask(2)["value"] == -1  # it passed
+
+
+def test_what_is_lent_rests_on_the_authors_own_earlier_answers(talk):
+    passed = ["13.one", "def one(x):\n    return x + 1", "one", False]
+    lent = [passed, ["13.two", "def two(x):\n    return one(one(x))", "two", True]]
+    theirs = "def one(x):\n    return x + 1\none = check('13.one', one)\ndef two(x): ...\ntwo = check('13.two', two)"
+    assert talk(theirs, "def double(x):\n    return two(x)", fallbacks=lent).ask(2)["value"] == 4
 
 
 def test_a_driver_uses_the_answer(talk):

@@ -65,7 +65,8 @@ class Workplace:
     Args:
         job: ``exercise``, ``setup``, ``modules`` (of the kit's files), ``driver``, ``driver_name``, ``answer``, ``parameters``,
             ``count`` (of arguments), ``in_place``, ``watched``, ``allowed``, ``cells`` ([number, source, released]), ``own_cells`` (numbers
-            of those that answer it), ``fallbacks`` ([name, source, answer]) and ``seconds`` for the cells.
+            of those that answer it), ``fallbacks`` ([name, source, answer, whether theirs is replaced]: the author's answers to the earlier
+            exercises that it uses, which use each other) and ``seconds`` for the cells.
     """
 
     def __init__(self, job: dict[str, Any]):
@@ -103,11 +104,13 @@ class Workplace:
         return flags_of(source for _, source, released in self.job["cells"] if not released)
 
     def _lend(self) -> None:
-        """The author's answers to earlier exercises that did not pass."""
+        """The author's answers to earlier exercises; what stands in for theirs, where that did not pass, also rests on ours."""
         space = dict(self.names)
         runner = Runner(space, 5.0)
-        for name, source, expression in self.job["fallbacks"]:
+        for name, source, expression, lend in self.job["fallbacks"]:
             runner.run(source, f"<our {name}>", only_definitions=True)
+            if not lend:
+                continue
             with contextlib.suppress(Exception):
                 self.ours[name] = eval(expression, space)
 
@@ -128,7 +131,7 @@ class Workplace:
                 self.runner.run(source, f"<ipython-input-{number}>", only_definitions=released)
                 if number in self.job["own_cells"]:
                     self.checked.append(self._evaluated())
-            for name, _, expression in self.job["fallbacks"]:  # where they deleted the check, or their cell does not run
+            for name, _, expression, _ in self.job["fallbacks"]:  # where they deleted the check, or their cell does not run
                 if expression.isidentifier() and name in self.ours:
                     self.names[expression] = self.ours[name]
             reply = self._look()

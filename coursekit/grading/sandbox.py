@@ -66,12 +66,22 @@ class Worker:
     def kill(self) -> Ended:
         """End it and everything of it, if it still runs, and say how it ended. May be called again."""
         if self._ended is None:
+            hung_up = self._hung_up()
             self.sock.close()
             try:
-                self._ended = Ended(**self._zygote.ask({"do": "end", "pid": self.pid}))
+                self._ended = Ended(**self._zygote.ask({"do": "end", "pid": self.pid, "hung_up": hung_up}))
             except SandboxError:  # the zygote died, and its workers with it
                 self._ended = Ended("lost with its zygote", 0.0, 0)
         return self._ended
+
+    def _hung_up(self) -> bool:
+        try:
+            self.sock.setblocking(False)
+            return self.sock.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:  # reset, or closed by our user
+            return True
 
     def __enter__(self) -> "Worker":
         return self

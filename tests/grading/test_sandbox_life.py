@@ -27,6 +27,13 @@ def sandbox(request):
         yield opened
 
 
+@pytest.fixture(params=["namespaces", "landlock"])
+def tier_folder(request, tmp_path_factory):
+    """A tier that works here, and a folder for files that it shall see."""
+    obedient(request.param)
+    return request.param, tmp_path_factory.mktemp("seen")
+
+
 def test_memory_runs_out_softly_and_the_next_worker_knows_nothing_of_it(sandbox):
     assert run(sandbox, "x = bytearray(2**30)").startswith("MemoryError")
     with sandbox.start() as worker:
@@ -143,6 +150,27 @@ time.sleep(60)
         judge.kill()
     assert not boxed.survivors(started)
     assert not list(tmp_path.iterdir())  # its folder is swept as well
+
+
+def test_nor_does_a_zygote_that_is_still_importing(tmp_path, tier_folder):
+    tier, folder = tier_folder
+    program = f"""
+import sys
+from pathlib import Path
+from coursekit.grading.sandbox import Sandbox
+Sandbox({tier!r}, worker="obedient", extra={{"obedient.py": Path({str(folder / "slow.py")!r})}}).start()
+"""
+    (folder / "slow.py").write_text("import time\ntime.sleep(60)\n")
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=HERE.parents[1]) as judge:
+        until = time.monotonic() + 10
+        while len(started := boxed.below(judge.pid)) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.5)  # well within the import
+        started |= boxed.below(judge.pid)
+        judge.kill()
+    assert not boxed.survivors(started)
+    assert not list(tmp_path.iterdir())
 
 
 def test_leaving_the_sandbox_leaves_nothing(sandbox, tmp_path, monkeypatch):

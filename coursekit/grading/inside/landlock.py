@@ -33,19 +33,18 @@ def new_ruleset() -> int:
     )
 
 
-def allow(ruleset: int, path: str, rights: int) -> None:
-    """Add a path, and all below it, to what may be opened. A path that does not exist is left out."""
+def rule(path: str, rights: int) -> bytes | None:
+    """A rule for a path and all below it, with the path held open for as long as this process lives; None where there is no such path."""
     try:
         file = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
-        return
-    try:
-        if not os.path.isdir(path):
-            rights &= ~READ_DIR
-        rule = struct.pack("=Qi", rights, file)
-        checked(f"landlock rule for {path}", LIBC.syscall(ctypes.c_long(ADD_RULE), ruleset, PATH_BENEATH, rule, ctypes.c_uint32(0)))
-    finally:
-        os.close(file)
+        return None
+    return struct.pack("=Qi", rights if os.path.isdir(path) else rights & ~READ_DIR, file)
+
+
+def allow(ruleset: int, rule: bytes) -> None:
+    """Add a rule to what may be opened."""
+    checked("landlock rule", LIBC.syscall(ctypes.c_long(ADD_RULE), ruleset, PATH_BENEATH, rule, ctypes.c_uint32(0)))
 
 
 def restrict(ruleset: int) -> None:

@@ -73,6 +73,14 @@ def apply(limits: Limits, address_space: int, running: int) -> None:
         resource.setrlimit(kind, (value, value))
 
 
+def close_all_but(keep: set[int]) -> None:
+    """Close every file descriptor from 3 on but these."""
+    first = 3
+    for number in [*sorted(keep), 2**20]:
+        os.closerange(first, number)
+        first = number + 1
+
+
 def threads_of(user: int) -> int:
     """How many threads run under this user id, as far as /proc tells."""
     count = 0

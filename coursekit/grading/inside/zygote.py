@@ -5,7 +5,7 @@ A program of its own, started with an empty environment and one socket; it knows
     <- {"tier", "stage", "shown", "hidden", "site", "folders", "readable", "listed", "preload", "worker", "limits"}
     -> {"ready": true} or {"error": ...}
     <- {"do": "start", "files": {...}} with a socket       -> {"pid": 7} or {"error": ...}
-    <- {"do": "end", "pid": 7}                             -> {"how": ..., "cpu_seconds": ..., "peak_bytes": ...}
+    <- {"do": "end", "pid": 7, "hung_up": false}           -> {"how": ..., "cpu_seconds": ..., "peak_bytes": ...}
     nothing more to read: everything ends
 """
 
@@ -14,10 +14,14 @@ import gc
 import importlib
 import json
 import os
+import resource
+import select
 import shutil
 import signal
 import socket
 import sys
+import time
+from collections.abc import Iterator
 
 NAMESPACES, LANDLOCK, RLIMITS = "namespaces", "landlock", "rlimits"
 LONGEST = 64 * 2**20
@@ -70,13 +74,15 @@ class Zygote:
 
     def prepare(self) -> None:
         """Build the tree that workers will see, go into it, and import there what they need."""
-        from inside import landlock, limits, namespaces, seccomp  # noqa: F401  (loaded before the paths change)
+        from inside import kit, landlock, limits, namespaces, seccomp  # noqa: F401  (loaded before the paths change)
 
         settings, site = self.settings, self.settings["site"]
         for name in EARLY.get(settings["worker"], ()):
             importlib.import_module(name)
         if self.tier == NAMESPACES:
             namespaces.build(self.stage, settings["shown"], settings["hidden"])
+        elif self.tier == LANDLOCK:
+            self.rules = list(self._rules())  # made once: there are some hundred
         work = "/work" if self.tier == NAMESPACES else self.stage
         os.environ.update(HOME=work, TMPDIR=work)  # some packages look for a temporary folder when they are imported
         sys.path[:] = [site, *settings["folders"]]
@@ -94,15 +100,32 @@ class Zygote:
         gc.collect()
         gc.freeze()  # what is there now is never looked at again, and stays shared with the workers
 
+    def _rules(self) -> Iterator[bytes]:
+        """What every worker may open under Landlock, but for its kit."""
+        from inside import landlock
+
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))  # each rule holds a file open
+        rights = dict.fromkeys(self.settings["readable"], landlock.READ_FILE | landlock.READ_DIR)
+        rights |= dict.fromkeys(self.settings["listed"], landlock.READ_DIR)
+        rights["/dev/null"] = landlock.READ_FILE | landlock.WRITE_FILE
+        for path, allowed in rights.items():
+            if (rule := landlock.rule(path, allowed)) is not None:
+                yield rule
+
     def run(self) -> None:
-        """Answer until the parent is gone."""
+        """Answer until the parent is gone, then end every worker."""
+        with contextlib.suppress(EOFError, ConnectionError):
+            self._answer()
+        for pid, _ in self.children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def _answer(self) -> None:
         while True:
+            message, file = receive(self.control)
             try:
-                message, file = receive(self.control)
-            except (EOFError, ConnectionError):
-                return
-            try:
-                answer = self.start(message["files"], file) if message["do"] == "start" else self.end(message["pid"])
+                answer = self.start(message["files"], file) if message["do"] == "start" else self.end(message["pid"], message["hung_up"])
             except Exception as error:
                 answer = {"error": words_of(error)}
             finally:
@@ -146,13 +169,16 @@ class Zygote:
                 os.write(writing, words_of(error).encode())
                 os._exit(70)
             os.close(writing)
-            self.serve(socket.socket(fileno=sock))
+            low = os.dup(sock)  # the rules of the second tier hold hundreds of numbers: take one below the worker's limit
+            os.close(sock)
+            self.serve(socket.socket(fileno=low))
             status = 0
         finally:
             os._exit(status)
 
     def _lock_down(self, kit: str, files: dict[str, str], keep: tuple[int, ...], address_space: int, zygote: int) -> None:
         from inside import landlock, limits, namespaces, seccomp
+        from inside.kit import write_kit
 
         ruleset, bounds = None, self.limits
         if self.tier == NAMESPACES:
@@ -162,17 +188,14 @@ class Zygote:
             namespaces.seal_kit()
         elif self.tier == LANDLOCK:
             ruleset = landlock.new_ruleset()
-            for path in (*self.settings["readable"], kit):
-                landlock.allow(ruleset, path, landlock.READ_FILE | landlock.READ_DIR)
-            for path in self.settings["listed"]:
-                landlock.allow(ruleset, path, landlock.READ_DIR)
-            landlock.allow(ruleset, "/dev/null", landlock.READ_FILE | landlock.WRITE_FILE)
+            for rule in (*self.rules, landlock.rule(kit, landlock.READ_FILE | landlock.READ_DIR)):
+                landlock.allow(ruleset, rule)
         work = "/work" if self.tier == NAMESPACES else kit  # Landlock has no quota, so its folder is not writable
         os.chdir(work)
         os.umask(0o077)
         os.environ.update(HOME=work, TMPDIR=work)
         sys.path.insert(0, kit)
-        close_all_but({*keep, *([] if ruleset is None else [ruleset])})
+        limits.close_all_but({*keep, *([] if ruleset is None else [ruleset])})
         limits.apply(bounds, address_space, self.running)
         if self.tier == RLIMITS:
             limits.prctl(limits.PR_SET_NO_NEW_PRIVS, 1)
@@ -187,10 +210,15 @@ class Zygote:
         if self.tier != RLIMITS:
             seccomp.restrict(os.getpid())
 
-    def end(self, pid: int) -> dict:
+    def end(self, pid: int, hung_up: bool) -> dict:
         """Kill a worker if it still lives, and say how it ended. Asked by its parent, so nobody else can have its number yet."""
         kit = dict(self.children)[pid]
         done, status, usage = os.wait4(pid, os.WNOHANG)
+        for _ in range(40 if hung_up else 0):  # its socket is closed: it ends by itself, or pretends to
+            if done:
+                break
+            time.sleep(0.005)
+            done, status, usage = os.wait4(pid, os.WNOHANG)
         killed = done == 0
         if killed or self.tier == RLIMITS:
             with contextlib.suppress(ProcessLookupError):
@@ -200,37 +228,9 @@ class Zygote:
         self.children.discard((pid, kit))
         if self.tier != NAMESPACES:
             shutil.rmtree(kit, ignore_errors=True)
-        seconds, code = usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)
-        how = f"exit {code}" if code >= 0 else signal.Signals(-code).name
-        if killed and how == "SIGKILL" and seconds < self.limits.cpu_seconds - 0.1:  # or else the kernel was first
-            how = "killed by us"
-        return {"how": how, "cpu_seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024}
-
-
-def write_kit(folder: str, files: dict[str, str]) -> None:
-    """Write the modules of one exercise, with an empty ``__init__.py`` in each package that brings none."""
-    os.umask(0o022)
-    os.makedirs(folder, 0o755, exist_ok=True)
-    for name, text in files.items():
-        parts = name.split("/")
-        if name.startswith("/") or not all(parts) or ".." in parts:
-            raise ValueError(f"a file of the kit must lie in the kit, got {name!r}")
-        path = folder
-        for part in parts[:-1]:
-            path = os.path.join(path, part)
-            os.makedirs(path, 0o755, exist_ok=True)
-            with open(os.path.join(path, "__init__.py"), "a"):
-                pass
-        with open(os.path.join(path, parts[-1]), "w", encoding="utf-8") as file:
-            file.write(text)
-
-
-def close_all_but(keep: set[int]) -> None:
-    """Close every file descriptor from 3 on but these."""
-    first = 3
-    for number in [*sorted(keep), 2**20]:
-        os.closerange(first, number)
-        first = number + 1
+        code = os.waitstatus_to_exitcode(status)
+        how = "killed by us" if killed else f"exit {code}" if code >= 0 else signal.Signals(-code).name
+        return {"how": how, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_bytes": usage.ru_maxrss * 1024}
 
 
 def warm_torch() -> None:
@@ -242,10 +242,23 @@ def warm_torch() -> None:
         torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8) @ torch.ones(8, 8), torch.ones(4, 3, 3, 3))
 
 
+def watch(control: socket.socket, child: int) -> None:
+    """Return when the zygote has ended: by itself, or by us because nobody listens to it any more, whatever it is busy with."""
+    ended = os.pidfd_open(child)
+    waiting = select.poll()
+    waiting.register(ended, select.POLLIN)
+    waiting.register(control, select.POLLRDHUP)
+    if ended not in dict(waiting.poll()):
+        waiting.unregister(control)
+        if not waiting.poll(500):  # it sees the end too, and may be sweeping up
+            os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
 def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, os.path.dirname(here))  # for `inside`; prepare() sets the paths that stay
-    from inside import limits, namespaces, watch  # noqa: F401  (watch reads files that lie outside of the workers' world)
+    from inside import limits, namespaces
 
     control = socket.socket(fileno=int(sys.argv[1]))
     try:
@@ -256,27 +269,21 @@ def main() -> None:
     try:
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
             file.write("800")  # where memory runs out, workers go first
-        if settings["tier"] == NAMESPACES:
-            child = namespaces.enter()
-            if child == 0:
-                limits.prctl(limits.PR_SET_PDEATHSIG, signal.SIGKILL)
+        child = namespaces.enter() if settings["tier"] == NAMESPACES else os.fork()
         if child == 0:
+            limits.prctl(limits.PR_SET_PDEATHSIG, signal.SIGKILL)
             zygote = Zygote(control, settings)
             zygote.prepare()
+            send(control, {"ready": True})
     except BaseException as error:
-        send(control, {"error": words_of(error)})
+        with contextlib.suppress(OSError):
+            send(control, {"error": words_of(error)})
         os._exit(1)
     if child:
-        control.close()
-        os.waitpid(child, 0)
-    else:
-        send(control, {"ready": True})
-        zygote.run()
-        for pid, _ in zygote.children:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-    if child or settings["tier"] != NAMESPACES:
+        watch(control, child)
         shutil.rmtree(settings["stage"], ignore_errors=True)
+    else:
+        zygote.run()
     os._exit(0)
 
 

@@ -13,7 +13,7 @@ _edition = "self-study"
 
 
 def set_edition(edition: str) -> None:
-    """Called by `start`: ``"self-study"``, or ``"class"``, which leaves solutions out."""
+    """Called by `start`: ``"self-study"``, or ``"class"``, which leaves solutions and the last of several hints out."""
     global _edition
     if edition not in ("self-study", "class"):
         raise ValueError(f'edition must be "self-study" or "class", got {edition!r}')
@@ -28,17 +28,18 @@ def hint(name: str) -> None:
         display.show(Card("bad", str(error)))
         return
     step = _steps.get(exercise.name, 0)
-    last = len(exercise.hints)
+    hints = exercise.hints[: max(1, len(exercise.hints) - 1)] if _edition == "class" else exercise.hints
+    last = len(hints)  # a class has points to earn: the strongest of several hints, often a line of the answer, is left out
     if not last:
         card = Card("info", f"{exercise.name} has no hints. What does the message of the check say?")
     elif step >= last:
         _steps[exercise.name] = 0
-        rows = [f"{i}. {text}" for i, text in enumerate(exercise.hints, 1)]
+        rows = [f"{i}. {text}" for i, text in enumerate(hints, 1)]
         more = "" if _edition == "class" else f' `solution("{exercise.name}")` shows ours.'
         card = Card("info", f"{exercise.name}: these were all the hints.{more}", rows)
     else:
         _steps[exercise.name] = step + 1
-        rows = [exercise.hints[step], *([f'`hint("{exercise.name}")` again for more'] if step + 1 < last else [])]
+        rows = [hints[step], *([f'`hint("{exercise.name}")` again for more'] if step + 1 < last else [])]
         card = Card("info", f"{exercise.name}: hint {step + 1} of {last}", rows)
         progress.note_help(exercise.name, hints=step + 1)
     display.show(card)

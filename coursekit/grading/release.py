@@ -89,9 +89,11 @@ def notebooks(
             exercise = cell.metadata.get("coursekit", {}).get("exercise")
             if exercise and cell.metadata.nbgrader.grade:
                 _set_points(cell, worth.get(exercise, 0.0))
-        for family, parameters in drawn:
-            if family.notebook == number:
-                notebook.cells += _variant(family, parameters, worth[family.name])
+        own = [(family, parameters) for family, parameters in drawn if family.notebook == number]
+        if own:
+            notebook.cells.append(new_markdown_cell("## Exercises of this assignment", id="exercises-of-this-assignment"))
+        for family, parameters in own:
+            notebook.cells += _variant(family, parameters, worth[family.name])
         mine = [r for r in rubrics if (r.get("notebook") or paths[-1].name)[:2] == number]
         for rubric in mine:
             notebook.cells += _free_answers(rubric, {cell.id for cell in notebook.cells})

@@ -252,6 +252,17 @@ def test_hints_come_in_steps(found, capsys):
     assert progress.load()["exercises"]["13.overlap"]["hints"] == 2
 
 
+def test_a_class_edition_leaves_the_strongest_hint_out(found, capsys):
+    hints.set_edition("class")
+    heads = []
+    for _ in range(3):
+        hints.hint("13.overlap")
+        heads.append(capsys.readouterr().out.rstrip("\n").split("\n"))
+    assert heads[0] == heads[2] == ["→ 13.overlap: hint 1 of 1", "  Draw two intervals."]
+    assert heads[1] == ["→ 13.overlap: these were all the hints.", "  1. Draw two intervals."]
+    assert progress.load()["exercises"]["13.overlap"]["hints"] == 1
+
+
 SOURCE = '''# %% exercise="13.overlap_more"
 def other():
     pass

@@ -97,6 +97,7 @@ def grade_all(
     _check_out(out, Path(submissions), bundle)
     tier = tier if scheduler or start else trustworthy(tier, trusted)
     with alone(out), Gradebook(out / "gradebook.sqlite") as book:
+        _check_book(book, assignment)
         run = Run(assignment, intake, book, Summary(out, ignored=intake.ignored), watch or (lambda *_: None))
         work = run.plan(regrade)
         if scheduler:
@@ -151,6 +152,12 @@ def _check_out(out: Path, submissions: Path, bundle: Path) -> None:
         raise ValueError(f"--out {out} lies in the assignment's bundle, which nothing may change: give a folder beside it")
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out} is a file: give a folder")
+
+
+def _check_book(book: Gradebook, assignment: Assignment) -> None:
+    others = [name for name in book.assignments() if name != assignment.name]
+    if others:  # the pages of one would be written over those of the other
+        raise ValueError(f"{book.path.parent} holds grades of {others[0]}: give a folder of its own to {assignment.name}")
 
 
 @contextlib.contextmanager
@@ -282,4 +289,4 @@ class Run:
             return []
         from .similarity import similar
 
-        return similar(self.texts)
+        return similar(self.texts, {task.name: [task.solution] for task in self.assignment.tasks})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coursekit.grading.html import Html, bar, block, element, of, page, visible, words
+from coursekit.grading.html import Html, bar, block, element, name_of, of, page, visible, words
 from coursekit.grading.names import safe_name
 from coursekit.grading.records import GRADED, UNGRADABLE, Grade, Mark
 
@@ -97,7 +97,8 @@ def feedback_page(grade: Grade, manual: Sequence[Any] = (), title: str = "") -> 
         *(_graded(grade, by_hand) if grade.outcome == GRADED else _not_graded(grade)),
     ]
     if by_hand:
-        body.append(element("section", element("h2", "Marked by your teacher"), [_by_hand(mark) for mark in by_hand[:MOST]]))
+        total = None if grade.outcome == GRADED else _total(sum(m.points for m in by_hand), sum(m.out_of for m in by_hand))
+        body.append(element("section", element("h2", "Marked by your teacher"), total, [_by_hand(mark) for mark in by_hand[:MOST]]))
     return page(f"{title}: {grade.student}", element("main", *body), _foot(grade), style=STYLE)
 
 
@@ -111,13 +112,17 @@ def _replaced(mark: Mark, given: Any) -> Mark:
 def _graded(grade: Grade, by_hand: list[Any]) -> list[Html]:
     points = grade.points + sum(mark.points for mark in by_hand)
     out_of = grade.out_of + sum(mark.out_of for mark in by_hand)
-    share = points / out_of if out_of else 0.0
-    total = element("p", element("span", of(points, out_of), " points", class_="points"))
-    parts = [total, bar(share, f"{100 * share:.0f} percent of the points", 320)]
+    parts = _total(points, out_of)
     if grade.marks:
         parts += [_overview(grade.marks[:MOST]), _what_was_asked()]
         parts += [_exercise(mark, place) for place, mark in enumerate(grade.marks[:MOST])]
     return parts
+
+
+def _total(points: float, out_of: float) -> list[Html]:
+    share = points / out_of if out_of else 0.0
+    said = element("p", element("span", of(points, out_of), " points", class_="points"))
+    return [said, bar(share, f"{100 * share:.0f} percent of the points", 320)]
 
 
 def _not_graded(grade: Grade) -> list[Html]:
@@ -138,11 +143,11 @@ def _overview(marks: Sequence[Mark]) -> Html:
     for place, mark in enumerate(marks):
         kind = kind_of(mark.status)
         symbol = element("span", kind.symbol, class_=f"mark {kind.mood}", aria_hidden="true")
-        link = element("a", visible(mark.exercise, 80), href=f"#e{place}")
+        link = element("a", *name_of(mark.exercise), href=f"#e{place}")
         cells = element("td", link), element("td", symbol, " ", kind.name), element("td", of(mark.points, mark.out_of), class_="n")
         rows.append(element("tr", *cells))
     head = element("tr", *(element("th", name, scope="col", class_=css) for name, css in (("Exercise", None), ("", None), ("Points", "n"))))
-    return element("div", element("table", element("thead", head), element("tbody", *rows)), class_="overview")
+    return element("div", element("table", element("thead", head), element("tbody", *rows)), class_="wide overview")
 
 
 def _what_was_asked() -> Html:
@@ -170,7 +175,7 @@ def _exercise(mark: Mark, place: int) -> Html:
         "h2",
         element("span", kind.symbol, class_=f"mark {kind.mood}", aria_hidden="true"),
         " ",
-        visible(mark.exercise, 80),
+        *name_of(mark.exercise),
         " ",
         element("small", f"{kind.name}, {of(mark.points, mark.out_of)}"),
     )
@@ -243,8 +248,6 @@ def _foot(grade: Grade) -> Html:
 
 
 STYLE = """
-h2 small, h3 small { font-weight: 400; white-space: nowrap; }
-.overview table { overflow-wrap: anywhere; }
 .overview td.n { white-space: nowrap; padding-right: 0; }
 .overview th.n { padding-right: 0; }
 .groups { list-style: none; padding-left: 0.2rem; }

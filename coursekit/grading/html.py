@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-VOID = frozenset(("meta", "br", "hr", "input"))
+VOID = frozenset(("meta", "br", "hr", "input", "wbr"))
 SHAPES = frozenset(("rect", "line"))  # of SVG, where only a slash closes an element without an end tag
 _TEXT = (
     "h1",
@@ -140,6 +140,12 @@ def words(text: object, most: int = 2000) -> list[Html | str]:
     return parts
 
 
+def name_of(text: object, most: int = 80) -> list[Html | str]:
+    """An exercise's name, which may be broken after its dots and underscores."""
+    pieces = re.split(r"(?<=[._])", visible(text, most))
+    return [part for i, piece in enumerate(pieces) for part in ((element("wbr"), piece) if i else (piece,))]
+
+
 def block(text: object, most: int = 4000, label: str | None = None) -> Html:
     """Code or output as it stands, in a box that scrolls by itself; a keyboard reaches it."""
     name = {"role": "region", "aria_label": label} if label else {}
@@ -207,6 +213,7 @@ body { font: 1rem/1.5 system-ui, "Noto Sans", sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0.2rem 0 0.4rem; }
 h2 { font-size: 1.2rem; line-height: 1.3; margin: 2rem 0 0.4rem; }
 h3 { font-size: 1rem; margin: 1rem 0 0.3rem; }
+h2 small, h3 small { font-weight: 400; white-space: nowrap; }
 p, ul, ol, dl { margin: 0.4rem 0; }
 ul, ol { padding-left: 1.4rem; }
 a { color: var(--info); }

@@ -36,6 +36,10 @@ def markdown(text: str, level: int = 4) -> list[Html]:
         elif heading := _HEADING.fullmatch(line):
             made.append(element(f"h{level}", *inline(heading[1])))
             place += 1
+        elif line.lstrip().startswith("|"):  # a table, as it was typed
+            end = next((i for i in range(place, len(lines)) if not lines[i].lstrip().startswith("|")), len(lines))
+            made.append(block("\n".join(lines[place:end]), MOST))
+            place = end
         elif _ITEM.fullmatch(line):
             place = _list(lines, place, made)
         elif not line.strip():

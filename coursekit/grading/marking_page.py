@@ -110,6 +110,7 @@ def _part(i: int, part: Part, answer: tuple[Piece, ...], points: str, comment: s
             element("strong", number(worth)),
             " ",
             visible(text, 300),
+            " ✓" if marked and points == typed_points(worth) else None,
             name="save",
             value=f"{i}:{typed_points(worth)}",
             class_="level chosen" if marked and points == typed_points(worth) else "level",
@@ -292,5 +293,6 @@ input, textarea { font: inherit; color: var(--ink); background: var(--page); bor
 input { width: 6rem; padding: 0.2rem 0.5rem; }
 textarea { width: 100%; padding: 0.3rem 0.5rem; display: block; }
 p .bar { vertical-align: middle; }
+tbody th { font-weight: 400; white-space: nowrap; }
 .go { font-weight: 700; }
 """

@@ -153,6 +153,12 @@ def test_a_mark_by_hand_for_an_exercise_replaces_the_machines():
     assert "Marked by your teacher" not in text
 
 
+def test_what_no_machine_could_read_may_have_marks_by_hand():
+    text = pages.read(feedback_page(pages.some_grade(outcome=UNGRADABLE, reason="A picture.", marks=()), [by_hand()])).text
+    assert "A picture." in text
+    assert "3 of 4 points" in text
+
+
 def test_an_empty_grade_makes_a_page():
     pages.read(feedback_page(pages.some_grade(marks=(), versions={}, tier="", submitted=None)))
 
@@ -178,8 +184,8 @@ def test_a_payload_stays_text(payload):
     pages.stays_here(reader)
     if len(payload) < 1000:  # a longer one is cut, and line breaks of ours behind it with it
         plain = pages.read(feedback_page(*filled("harmless"), "harmless"))
-        assert reader.tags == plain.tags
-        assert [sorted(a) for _, a in reader.elements] == [sorted(a) for _, a in plain.elements]
+        assert [tag for tag in reader.tags if tag != "wbr"] == [tag for tag in plain.tags if tag != "wbr"]
+        assert [sorted(a) for tag, a in reader.elements if tag != "wbr"] == [sorted(a) for tag, a in plain.elements if tag != "wbr"]
     assert len(made) < 120_000
     assert not set(made) & set("\x00\x1b\x85\u202e\u202c\u2028\u200b\ufeff")
 

@@ -216,7 +216,7 @@ def test_a_sheet_that_is_wrong_is_refused_whole(laid_out, tmp_path, text, messag
 
 
 def test_a_minimal_subset_is_shown():
-    text = "# Title\nSome *soft* and **loud** words, `a<b`.\n\n- one\n- two\n  more\n\n1. first\n\n```python\nx < 1\n```\nlast"
+    text = "# Title\nSome *soft* and **loud** words, `a<b`.\n\n- one\n- two\n  more\n\n1. first\n\n```python\nx < 1\n```\n| a | b |\n|---|---|\nlast"
     made = "".join(markdown(text))
     assert made == "".join(
         [
@@ -225,6 +225,7 @@ def test_a_minimal_subset_is_shown():
             element("ul", element("li", "one"), element("li", "two\nmore")),
             element("ol", element("li", "first")),
             element("pre", "x < 1", tabindex="0"),
+            element("pre", "| a | b |\n|---|---|", tabindex="0"),
             element("p", "last"),
         ]
     )
@@ -419,6 +420,9 @@ def with_report(tmp_path_factory):
 
 def test_a_class_edition_asks_and_the_answer_is_found(with_report):
     bundle = read_bundle(with_report / "hw" / "grader")
+    ids = {cell.id for cell in nbformat.read(with_report / "hw" / "release" / "20_map.ipynb", as_version=4).cells}
+    assert {"answer-question", "answer-limits"} < ids
+    assert not any("answer-20" in name for name in ids)  # that part is about the code of an exercise
     parts = [Part.of(part) for part in bundle.rubrics[0]["parts"]]
     found = {s.student: [p.text for p in answer_to(parts[0], s, parts)] for s in submissions_in(with_report / "in", bundle)}
     assert found == {"ana": ["Is it dark?"], "ben": []}

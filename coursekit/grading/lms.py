@@ -15,9 +15,12 @@ from .exports import Standing
 from .table import csv_text, number, plain, read_csv
 
 IDENTITY = ("Student", "LastName", "FirstName", "ID", "SIS User ID", "SIS Login ID", "Integration ID", "Root Account", "Section")
-FROM_FILE = re.compile(
-    r"([^_]*)(?:_LATE)?_(\d+)(?:_.*)?", re.DOTALL
-)  # lovelaceada_LATE_123_456_13_boxes, Ada Lovelace_123_assignsubmission…
+HASH = re.compile(r"~[0-9a-f]{8}$")  # what a name gets that could not stay as it came (see `names`)
+# names of files: lovelaceada_LATE_123_456_13_boxes, Ada Lovelace_123_assignsubmission_file; and as `intake` cuts them, lovelaceada_123
+NUMBERED = (
+    re.compile(r"(.*?)(?:_LATE)?_(\d+)(?:_.*)?", re.DOTALL),
+    re.compile(r"(.*)_(\d+)", re.DOTALL),
+)
 MOODLE_IDS = {"email": ("email address", "email", "e-mail"), "idnumber": ("id number", "idnumber"), "username": ("username",)}
 MOODLE_HEADS = {"email": "Email address", "idnumber": "ID number", "username": "Username"}
 
@@ -81,11 +84,13 @@ def pair(students: Iterable[str], people: Sequence[Person]) -> tuple[dict[str, P
 
 
 def _fitting(student: str, people: Sequence[Person]) -> list[Person]:
-    by_file = FROM_FILE.fullmatch(student)
-    fits = [person for person in people if _id(student) in person.ids or (by_file and by_file[2] in person.numbers)]
+    bare = HASH.sub("", student)
+    by_file = [match for pattern in NUMBERED if (match := pattern.fullmatch(bare))]
+    numbers = {match[2] for match in by_file}
+    fits = [person for person in people if _id(student) in person.ids or numbers & person.numbers]
     if fits:
         return fits
-    names = {_letters(student)} | ({_letters(by_file[1])} if by_file else set())
+    names = {_letters(text) for text in (student, bare, *(match[1] for match in by_file))} - {""}
     return [person for person in people if names & person.names]
 
 
@@ -269,6 +274,7 @@ def feedback_text(row: Standing) -> str:
     if row.lateness.words:
         lines.append(f"{row.lateness.words} ({number(row.earned)} before)")
     for name, part in row.parts.items():
+        said = part.message or (part.status if part.status not in ("passed", "by hand", "to be marked") else "")
         earned = "not marked yet" if part.points is None else f"{number(part.points)} of {number(part.out_of)}"
-        lines.append(f"{name}: {earned}" + (f". {part.message}" if part.message else ""))
+        lines.append(f"{name}: {earned}" + (f". {said}" if said else ""))
     return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

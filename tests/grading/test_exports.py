@@ -313,6 +313,9 @@ def test_canvas_takes_its_own_export_as_the_list(book, export):
         "lovelaceada",
         "lovelaceada_101",
         "lovelaceada_LATE_101_9_13_boxes",
+        "love_lace_101",
+        "x_y_101~0123abcd",
+        "Ada Lovelace~0123abcd",
     ],
 )
 def test_ways_to_be_found(book, export, student):
@@ -451,6 +454,12 @@ def test_feedback_is_text_also_where_it_is_taken_for_html(book):
     text = moodle(collect(book)).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text
     assert "<" not in text
+
+
+def test_feedback_says_what_became_of_an_exercise_without_a_message(book):
+    book.add(grade("ada", Mark(BOXES, 0.0, 5.0, "missing"), Mark(MAP, 2.0, 2.0, "passed")))
+    text = moodle(collect(book)).text
+    assert f'{BOXES}: 0 of 5. missing\n{MAP}: 2 of 2"' in text
 
 
 def test_moodle_refuses(book, tmp_path):

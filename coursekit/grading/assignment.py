@@ -147,7 +147,7 @@ class Assignment:
         """
         found = {task.name: task for task in self.tasks}
         if name not in found:
-            raise ValueError(f"assignment {self.name} has no exercise {name!r}{_nearest(name, found)}")
+            raise ValueError(f"assignment {self.name} has no exercise {name!r}{nearest(name, found)}")
         return found[name]
 
     def to_json(self) -> dict[str, Any]:
@@ -180,7 +180,8 @@ def _text(assignment: Assignment) -> str:
     return json.dumps(assignment.to_json(), indent=1, ensure_ascii=False) + "\n"
 
 
-def _nearest(name: str, there: Iterable[str]) -> str:
+def nearest(name: str, there: Iterable[str]) -> str:
+    """What else a name could have been, to end a sentence with."""
     close = difflib.get_close_matches(name, list(there), n=1, cutoff=0.4)
     return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(there)}"
 
@@ -212,7 +213,7 @@ def make(
         ValueError: for a notebook, exercise or family that there is not (with the nearest), points below 0, or nothing to grade.
         FileExistsError: where there is an assignment already.
     """
-    from coursekit.grading import frozen, release
+    from coursekit.grading import frozen, making, release
 
     out = Path(out)
     for folder in (out / "release", out / "grader"):
@@ -221,11 +222,11 @@ def make(
     name = name or out.resolve().name
     if not re.fullmatch(r"[\w.-]{1,60}", name) or name.startswith((".", "-")):
         raise ValueError(f"the name of an assignment is up to 60 letters, digits, dots, hyphens and underscores, got {name!r}")
-    paths = _sources(numbers, sources)
+    paths = making.sources_of(numbers, sources)
     secret = secrets.token_bytes(32)
     drawn = release.draw_variants(secret, name, [path.name[:2] for path in paths], variants)
-    tasks, left_out = _tasks(paths, drawn)
-    tasks = _with_points(tasks, dict(points or {}), left_out)
+    tasks, left_out = making.tasks_of(paths, drawn)
+    tasks = making.with_points(tasks, dict(points or {}), left_out)
     if not tasks:
         raise ValueError(" ".join([f"nothing in notebook {', '.join(numbers)} can be graded.", *why_left_out(left_out)]))
     sources_now = frozen.sources()
@@ -237,66 +238,6 @@ def make(
     release.write(out / "release", notebooks)
     _write(out / "grader", assignment, sources_now)
     return assignment
-
-
-def _sources(numbers: Sequence[str], folder: str | Path | None) -> list[Path]:
-    from coursekit.resources import solutions_folder
-
-    folder = Path(folder) if folder else solutions_folder()
-    there = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.py"))}
-    if not there:
-        raise FileNotFoundError(f"there are no sources of notebooks in {folder}")
-    if not numbers:
-        raise ValueError("an assignment needs at least one notebook, such as 13")
-    for number in numbers:
-        if str(number) not in there:
-            raise ValueError(f"there is no notebook {number!r}{_nearest(str(number), there)}")
-    return [there[number] for number in dict.fromkeys(map(str, numbers))]
-
-
-def _tasks(paths: Sequence[Path], drawn: Sequence[Any]) -> tuple[list[Task], dict[str, str]]:
-    """A task for each exercise that a machine can grade, and the reasons why not for the others."""
-    from coursekit.authoring.solved import solutions_in
-    from coursekit.grading import kits, release
-
-    tasks, left_out = [], {}
-    for path in paths:
-        solutions = solutions_in(path)
-        for exercise, solution, parameters in [
-            *((kits.find(name), found, None) for name, found in solutions.items()),
-            *release.variant_solutions(path, drawn),
-        ]:
-            try:
-                kit = kits.kit_of(exercise, solution, by_hand=frozenset(left_out))
-            except kits.Ungradable as error:
-                left_out[exercise.name] = str(error)
-                continue
-            tasks.append(
-                Task(
-                    exercise.name,
-                    float(exercise.points),
-                    path.stem,
-                    exercise.cases.__module__,
-                    parameters,
-                    kit,
-                    solution.solved,
-                    kits.varies(exercise),
-                    solution.student if solution.own_stub else "",
-                )
-            )
-    return tasks, left_out
-
-
-def _with_points(tasks: list[Task], points: dict[str, float], left_out: dict[str, str]) -> list[Task]:
-    names = [task.name for task in tasks]
-    for name, value in points.items():
-        if name in left_out:
-            raise ValueError(" ".join(why_left_out({name: left_out[name]})))
-        if name not in names:
-            raise ValueError(f"points for {name!r}, which is not in this assignment{_nearest(name, names)}")
-        if not 0 <= float(value) < float("inf"):
-            raise ValueError(f"points of {name} must be 0 or more, got {value}")
-    return [dataclasses.replace(task, points=float(points.get(task.name, task.points))) for task in tasks]
 
 
 def why_left_out(left_out: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.grading.inside.limits import Limits
+from coursekit.grading.inside.limits import Limits, user_among  # noqa: F401
 from coursekit.grading.probe import probe
 from coursekit.grading.sandbox import Sandbox, SandboxError, Worker  # noqa: F401
 

@@ -190,6 +190,19 @@ def test_the_lowest_tier_limits_memory_and_says_no_more():
         assert run(sandbox, "import coursekit.detections as d; result = d.a", files={"coursekit/detections.py": "a = 3"}) == 3
 
 
+@pytest.mark.parametrize(
+    ("mapped", "user"),
+    [
+        ("         0          0 4294967295\n", 1_900_000_007),
+        ("0 1000 1\n1 100000 65536\n", 65534),
+        ("0 1000 1\n", None),
+        ("0 100000 1000\n1000 1000 1\n", None),
+    ],
+)
+def test_a_worker_gets_a_user_that_exists(mapped, user):
+    assert boxed.user_among(mapped, 7) == user
+
+
 def test_another_tier_is_refused_by_name():
     with pytest.raises(ValueError, match="tier must be one of namespaces, landlock, rlimits, got 'docker'"):
         Sandbox("docker")

@@ -97,15 +97,25 @@ def threads_of(user: int) -> int:
 def own_user() -> int | None:
     """A user id for the workers of this process that nobody else has, where root may hand them out; None where we are not root.
 
-    Limits on threads count by user and signals go by user, so workers of two zygotes should not share one. Where only some ids are mapped
-    (a container of an ordinary user), it is "nobody".
+    Limits on threads count by user and signals go by user, so workers of two zygotes should not share one. It is made of the
+    outside's number for this process: inside, every zygote is the first.
     """
     if os.geteuid() != 0:
         return None
     with open("/proc/self/uid_map") as file:
-        everything = file.read().split() == ["0", "0", "4294967295"]
-    number = int(os.readlink("/proc/self"))  # the outside's number for this process: inside every zygote is the first
-    return 1_900_000_000 + number % 2**22 if everything else NOBODY
+        return user_among(file.read(), int(os.readlink("/proc/self")))
+
+
+def user_among(mapped: str, number: int) -> int | None:
+    """Of the user ids that exist here (lines "first, outside, how many"): an own one, or else "nobody".
+
+    None where there is neither: the root of a container of one ordinary user stays who they are, and only loses their powers.
+    """
+    ranges = [(int(first), int(first) + int(count)) for first, _, count in map(str.split, mapped.splitlines())]
+    for user in (1_900_000_000 + number % 2**22, NOBODY):
+        if any(first <= user < end for first, end in ranges):
+            return user
+    return None
 
 
 def set_capabilities(keep: tuple[int, ...] = ()) -> None:

@@ -11,7 +11,7 @@ from coursekit.exercises.limits import quiet_and_undisturbed, same_dice
 
 from .assignment import Task
 from .inside import wire
-from .inside.running import Runner, new_main
+from .inside.running import Runner
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _handed_out(task: Task, earlier: Sequence[Task]) -> Callable | None:
     """The answer that stands in the cell already: the author's own text, so it may run here."""
     if not task.given:
         return None
-    runner = Runner(new_main({}), 10.0)
+    runner = Runner({"__name__": "__main__"}, 10.0)
     for text in (*task.kit.setup, *(other.solution for other in earlier), task.given):
         runner.run(text, f"<{task.name} as handed out>", only_definitions=True)
     return eval(task.kit.answer, runner.names)

@@ -289,4 +289,4 @@ class Run:
             return []
         from .similarity import similar
 
-        return similar(self.texts, {task.name: [task.solution] for task in self.assignment.tasks})
+        return similar(self.texts, {task.name: [task.solution, task.given] for task in self.assignment.tasks})

@@ -148,21 +148,23 @@ def _zips(nodes: list[Node]) -> int:
 
 
 def _owners(root: Node, stems: tuple[str, ...], ignored: list[str]) -> dict[str, Owner]:
+    """By raw name. Notebooks without any student's name are those of one student whose folder this is, unless there are others."""
     found: dict[str, Owner] = {}
-    for node in _children(root):
-        whose = _owner(node, stems, root.name)
-        if whose is None:
+    owned = [(node, _owner(node, stems)) for node in _children(root)]
+    several = any(whose and whose[0] for _, whose in owned)
+    for node, whose in owned:
+        if whose is None or (several and not whose[0]):
             ignored.append(shown(node.name))
             continue
-        raw, late = whose
+        raw, late = whose[0] or root.name, whose[1]
         owner = found.setdefault(raw, Owner(raw))
         owner.nodes.append(node)
         owner.late |= late
     return found
 
 
-def _owner(node: Node, stems: tuple[str, ...], folder: str) -> tuple[str, bool] | None:
-    """(student, marked as late) of something at the top; None for what is no submission."""
+def _owner(node: Node, stems: tuple[str, ...]) -> tuple[str, bool] | None:
+    """(student, marked as late) of something at the top; None for what is no submission, no name where it only names the notebook."""
     if len(node.name) > LONGEST:
         return node.name, False
     if match := MOODLE.fullmatch(node.name):
@@ -183,7 +185,7 @@ def _owner(node: Node, stems: tuple[str, ...], folder: str) -> tuple[str, bool] 
     known = CANVAS.fullmatch(student)
     if known:
         return f"{known[1]}_{known[3]}", bool(known[2])
-    return student or folder, False
+    return student, False
 
 
 def _bare(name: str) -> str:

@@ -65,7 +65,7 @@ def environment(bundle: Path | str, assignment: Assignment) -> dict[str, str]:
 
 
 class Judge:
-    """One judge process. Only one thread asks it at a time; any thread may kill it.
+    """One judge process. One thread asks it and lets it go; any other may only shoot it.
 
     Args:
         arguments: its command line.
@@ -168,6 +168,11 @@ class Judge:
             return "closed its pipe"
         return f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
 
+    def shoot(self) -> None:
+        """From another thread: whoever waits for an answer sees that it ended."""
+        with contextlib.suppress(OSError):
+            self.process.kill()
+
     def kill(self) -> None:
         """End it at once. Its sandboxed processes end because nobody listens to them any more."""
         with contextlib.suppress(OSError):
@@ -265,4 +270,4 @@ class Desk:
         self.closed = True
         judge = self.judge
         if judge is not None:
-            judge.kill()
+            judge.shoot()

@@ -404,6 +404,15 @@ def test_wrong_places_are_sentences(school):
     assert not school.out.exists()
 
 
+def test_each_assignment_has_a_folder_of_its_own(school):
+    school.hand_in(alice="a")
+    school.out.mkdir()
+    with Gradebook(school.out / "gradebook.sqlite") as book:
+        book.add(Grade("hw1", "alice", 1, "0" * 64, "b"))
+    with pytest.raises(ValueError, match="holds grades of hw1: give a folder of its own to hw"):
+        school.grade(start=no_judge)
+
+
 def test_grading_runs_on_linux(school, monkeypatch):
     monkeypatch.setattr(batch.platform, "system", lambda: "Darwin")
     with pytest.raises(ValueError, match=r"grading runs on Linux \(on Windows: in WSL2\)"):

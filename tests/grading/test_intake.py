@@ -133,6 +133,11 @@ def test_a_folder_of_one_students_notebooks_is_that_student(tmp_path):
     assert {n: held(s) for n, s in read(lay(tmp_path / "alice", {"13_boxes.ipynb": BOXES, "20_map.ipynb": MAP})).items()} == {"alice": BOTH}
 
 
+def test_a_notebook_that_lies_beside_the_students_is_nobodys(tmp_path):
+    intake = Intake(lay(tmp_path, {"13_boxes.ipynb": BOXES, "alice/13_boxes.ipynb": BOXES, "bob.ipynb": BOXES}), ASSIGNMENT)
+    assert (list(intake.owners), intake.ignored) == (["alice", "bob"], ["13_boxes.ipynb"])
+
+
 def test_one_notebook_alone(tmp_path):
     lay(tmp_path, {"alice.ipynb": BOXES, "bob.ipynb": BOXES})
     assert list(read(tmp_path / "alice.ipynb")) == ["alice"]
@@ -393,6 +398,7 @@ def test_two_names_never_fall_together(one, other):
         assert safe.encode()
         assert len(safe.encode()) <= 100
         assert "/" not in safe
+        assert safe_name(safe) == safe
         assert not safe.startswith((".", "-"))
     import unicodedata
 

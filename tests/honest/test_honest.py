@@ -46,3 +46,7 @@ def test_a_mistake_is_named_and_a_part_earns_a_part(graded):
     assert marks["13.box_iou"].hint
     partly = {mark.exercise: mark.points for mark in graded["partly_right"].marks}
     assert 0 < partly["13.box_iou"] < FULL["13.box_iou"]
+
+
+def test_what_was_handed_out_earns_nothing(graded):
+    assert graded["as_it_was_handed_out"].points == 0

@@ -27,7 +27,12 @@ KINDS = {
     "wrong": Kind(
         "bad", "✗", "not right yet", "Work the first failing case through by hand, print what your code has in the middle, and compare."
     ),
-    "error": Kind("bad", "✗", "stopped with an error", "Read the last line of the error first: it names what went wrong and often where."),
+    "error": Kind(
+        "bad",
+        "✗",
+        "stopped with an error",
+        "The error says what went wrong, and mostly where. Restart your kernel, run all cells, and see it there.",
+    ),
     "not attempted": Kind(
         "open",
         "○",
@@ -55,8 +60,8 @@ KINDS = {
         "✗",
         "broke off",
         "The process that ran this answer ended before it had answered. Common reasons: an array far too large for the memory, exit(), or "
-        "calls that go ever deeper. Restart your kernel, run all cells, and see whether it happens there too. Your other exercises were "
-        "run apart from this one and lost nothing.",
+        "calls that go ever deeper. Restart your kernel, run all cells, and see whether it happens there too. Each exercise is run by "
+        "itself: where several broke off, look for one cell that does this to all of them.",
     ),
     "stopped": Kind("open", "○", "interrupted", "It was stopped before it was done. Ask your teacher to grade it again."),
 }
@@ -162,9 +167,10 @@ def _what_was_asked() -> Html:
         ),
         element(
             "p",
-            "Cases that test the same thing form a group. All groups right: full points. Otherwise each group that only a real answer "
-            "can get right earns its share. What your code prints and warnings never cost a point. Inputs that are not public stay "
-            "closed, because others still work on this.",
+            "Cases that test the same thing form a group. All groups right: full points. Otherwise a share of them, by groups: cases that "
+            "are the same for everybody count only as far as you can do those that were drawn for you as well, and a group that an answer "
+            "without any work would get right counts for nobody. What your code prints and warnings never cost a point. Inputs that are "
+            "not public stay closed, because others still work on this.",
         ),
     )
 
@@ -187,7 +193,7 @@ def _exercise(mark: Mark, place: int) -> Html:
     parts += _case(mark)
     if kind.advice:
         parts.append(element("p", element("strong", "What to do: "), kind.advice))
-    if mark.groups and mark.status != "passed":
+    if any(passed for _, passed in mark.groups) and mark.status != "passed":
         parts += _groups(mark)
     if mark.printed.strip():
         parts += [element("h3", "Your code printed"), block(mark.printed, 4000, "what your code printed")]
@@ -219,7 +225,15 @@ def _groups(mark: Mark) -> list[Html]:
     for label, passed in mark.groups[:MOST]:
         symbol = element("span", "✓" if passed else "✗", class_=f"mark {'good' if passed else 'bad'}", aria_hidden="true")
         rows.append(element("li", symbol, " ", visible(label, 120), element("span", "" if passed else " (not yet)", class_="soft")))
-    return [element("h3", f"Right in {right} of {len(mark.groups)} groups of cases"), element("ul", *rows, class_="groups")]
+    counted = f"Right in {right} of {len(mark.groups)} groups of cases"
+    why = None
+    if mark.points == 0:
+        text = (
+            "They earn points as soon as you can do a good part of the cases that are drawn anew for everybody, such as “random”, as well."
+        )
+        why = element("p", text, class_="soft")
+    shown = element("details", element("summary", counted), why, element("ul", *rows, class_="groups"), open=len(rows) <= 8)
+    return [shown]
 
 
 def _by_hand(mark: Any) -> Html:

@@ -11,7 +11,7 @@ from coursekit.grading.html import Html, bar, block, element, number, of, page, 
 from coursekit.grading.records import GRADED, INFRASTRUCTURE, OUTCOMES, UNGRADABLE, Grade
 
 UNTRIED = ("not attempted", "missing")
-STUDENTS, NOTES, PAIRS, PASSAGES, COLUMNS = 2000, 200, 30, 3, 12  # how much of each a page shows; what is left out is counted
+STUDENTS, NOTES, PAIRS, PASSAGES, COLUMNS = 2000, 200, 30, 3, 20  # how much of each a page shows; what is left out is counted
 
 
 def class_report(grades: Sequence[Grade], similar: Sequence[Any] = (), title: str = "") -> str:

@@ -29,6 +29,7 @@ WINDOW = 6  # of each so many runs one is kept: two texts that share K + WINDOW 
 SHARE, RUNS = 0.6, 50  # of the shorter one's runs that count; and so many runs at the least, because short answers have few forms
 ONE_SHARE, ONE_RUNS = 0.8, 80  # or this much of one exercise alone
 MANY, PART, MOST = 5, 0.2, 30  # a run that stands in more than MANY submissions and more than PART of them, or in more than MOST, is common
+STUB = -1  # stands for a run across the stub's own line, which says nothing
 LONGEST = 20_000  # characters of one exercise that are looked at
 MOST_PAIRS, MOST_LOOKED_AT = 200, 20_000
 
@@ -115,7 +116,12 @@ def read(code: str) -> Text:
     code = code[:LONGEST]
     pairs = list(_words(code))
     words = tuple(word for word, _ in pairs)
-    runs = tuple(zlib.crc32("\x1f".join(words[i : i + K]).encode("utf-8", "replace")) for i in range(len(words) - K + 1))
+    runs = [zlib.crc32("\x1f".join(words[i : i + K]).encode("utf-8", "replace")) for i in range(len(words) - K + 1)]
+    for place, word in enumerate(words):
+        if word == "NotImplementedError":  # where the stub ends; what stands around it there was handed out
+            across = slice(max(place - K, 0), place + 1)  # from the run that ends with its `raise`
+            runs[across] = [STUB] * len(runs[across])
+    runs = tuple(runs)
     return Text(words, tuple(line for _, line in pairs), runs, tuple(code.split("\n")))
 
 
@@ -171,7 +177,9 @@ def _ignored(texts: Mapping[str, Mapping[str, Text]], known: Mapping[str, Iterab
             written[exercise].update(set(text.runs))
     limit = min(max(MANY, PART * len(texts)), MOST)
     return {
-        exercise: {run for run, count in counts.items() if count > limit}.union(*(read(text).runs for text in known.get(exercise, ())))
+        exercise: {STUB}.union(
+            (run for run, count in counts.items() if count > limit), *(read(text).runs for text in known.get(exercise, ()))
+        )
         for exercise, counts in written.items()
     }
 
@@ -227,7 +235,7 @@ def matches(a: Text, b: Text) -> list[tuple[int, int, int]]:
     found, i = [], 0
     while i < len(a.runs):
         best, at = 0, 0
-        for j in places.get(a.runs[i], ()):
+        for j in places.get(a.runs[i], ()) if a.runs[i] != STUB else ():
             length = 0
             while i + length < len(a.words) and j + length < len(b.words) and a.words[i + length] == b.words[j + length]:
                 length += 1

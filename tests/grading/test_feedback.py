@@ -95,7 +95,7 @@ def test_each_exercise_says_what_happened_and_what_to_do():
         "Right in 1 of 3 groups of cases",
         "Your code printed",
         "no cell for this exercise",
-        "lost nothing",
+        "one cell that does this to all of them",
         "a loop that never ends",
         "torch 2.15.0",
         "namespaces",
@@ -110,6 +110,16 @@ def test_a_case_that_is_not_public_is_named_by_its_group_only():
     text = pages.read(feedback_page(pages.some_grade(marks=(mark,)))).text
     assert "Every public case is right. A case of the group “ties in the scores”" in text
     assert "The first case that fails" not in text
+
+
+def test_groups_that_earn_nothing_are_explained_and_no_group_at_all_is_not_listed():
+    wrong, none = (("one", True), ("random", False)), (("one", False), ("random", False))
+    said = [
+        pages.read(feedback_page(pages.some_grade(marks=(Mark("13.nms", points, 4, "wrong", "No.", groups=groups),)))).text
+        for points, groups in ((0, wrong), (1, wrong), (0, none))
+    ]
+    assert ["Right in 1 of 2 groups" in text for text in said] == [True, True, False]
+    assert ["They earn points as soon as" in text for text in said] == [True, False, False]
 
 
 def test_what_a_teacher_should_look_at_is_not_shown_to_the_student():

@@ -321,6 +321,19 @@ def test_what_was_handed_out_and_the_authors_answer_do_not_count(solved):
     assert len(similar(students)) == 6
 
 
+def test_stubs_that_were_handed_in_are_not_alike(solved):
+    """Only the author's solutions are known: what a stub has of its own stands around its NotImplementedError."""
+    stubs = {
+        name: found.student
+        for path in sorted((HERE / "solutions").glob("*.py"))
+        for name, found in solutions_in(path).items()
+        if not found.own_stub
+    }
+    assert len(stubs) > 100
+    students = {who: {name: f"# {who}\n{text}" for name, text in stubs.items()} for who in ("a", "b", "c")}
+    assert similar(students, {name: [solved[name]] for name in stubs}) == []
+
+
 def test_what_many_wrote_does_not_count(others, solved):
     students, known = a_class(others, solved, {"13"})
     everybody = {f"e{i}": dict(students["s0"]) for i in range(12)}

@@ -67,21 +67,18 @@ class Family:
         return self.make.__module__
 
     def sets(self) -> Iterator[Parameters]:
-        """Every set of parameters that can be drawn."""
+        """Every set of parameters that is allowed; `draw` leaves out those few in which two mistakes look alike."""
         for values in itertools.product(*self.space.values()):
             parameters = dict(zip(self.space, values, strict=True))
-            if self._can_be_drawn(parameters):
+            if self.allowed(parameters):
                 yield parameters
 
     def draw(self, generator: "np.random.Generator") -> Parameters:
         """One set of parameters, JSON-able; the same generator state draws the same."""
         while True:
             drawn = {name: values[int(generator.integers(len(values)))] for name, values in self.space.items()}
-            if self._can_be_drawn(drawn):
+            if self.allowed(drawn) and tells_apart(self.make(drawn)):
                 return drawn
-
-    def _can_be_drawn(self, parameters: Parameters) -> bool:
-        return self.allowed(parameters) and tells_apart(self.make(parameters))
 
     def build(self, parameters: Parameters) -> "Exercise":
         """The exercise of these parameters.

@@ -216,6 +216,7 @@ def stub(parameters) -> str:
     x = STEPS[parameters["x"]], dict(zip("ab", NAMES[parameters["x"]][0], strict=True), start="left", end="right")
     y = STEPS[parameters["y"]], dict(zip("ab", NAMES[parameters["y"]][1], strict=True), start="top", end="bottom")
     steps = "".join(f"\n        {line.format(**known)}" for line, known in (x, y) if line)
+    area2 = "" if parameters["below"] == "first" else "\n    area2 = (end2 - start2).prod(dim=1)[None]"
     return f'''import torch
 from torch import Tensor
 
@@ -236,8 +237,7 @@ def variant_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     start = torch.maximum(start1[:, None], start2[None])  # (N, M, 2)
     end = torch.minimum(end1[:, None], end2[None])
     shared = (end - start).clamp(min=0).prod(dim=2)
-    area1 = (end1 - start1).prod(dim=1)[:, None]
-    area2 = (end2 - start2).prod(dim=1)[None]
+    area1 = (end1 - start1).prod(dim=1)[:, None]{area2}
     whole = {below}
     return torch.where(whole > 0, shared / whole, 0.0)
     ### END SOLUTION'''

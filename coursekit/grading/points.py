@@ -79,6 +79,7 @@ def _lazy(
     else:
         for place in range(max(len(arguments) for arguments, _ in cases)):
             yield lambda arguments, _, place=place: arguments[place] if place < len(arguments) else NOTHING
+            yield lambda arguments, _, place=place: stacked(arguments[place]) if place < len(arguments) else NOTHING
     yield lambda _, right: filled(right, 0)
     yield lambda _, right: filled(right, 1)
     for constant in (*CONSTANTS, *known):
@@ -86,6 +87,14 @@ def _lazy(
 
 
 NOTHING = object()
+
+
+def stacked(value: Any) -> Any:
+    """A list of tensors in one, as they are: that is a list given back."""
+    try:
+        return torch.stack(value)
+    except (TypeError, RuntimeError):
+        return NOTHING
 
 
 def _outcome(exercise: Exercise, function: Callable, arguments: tuple) -> Any:

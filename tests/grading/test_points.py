@@ -61,6 +61,7 @@ def exercise(compare=None, reference=lambda x: x, **more):
     [
         ([((torch.ones(2), 3), torch.ones(2))], True),  # an input
         ([((5, torch.ones(2)), torch.ones(2))], True),
+        ([(([torch.ones(2), torch.zeros(2)],), torch.tensor([[1.0, 1.0], [0.0, 0.0]]))], True),  # a list of tensors, stacked
         ([((5,), torch.zeros(3, 2))], True),
         ([((5,), torch.ones(3, 2, dtype=torch.int64))], True),
         ([((5,), torch.zeros(0, 4))], True),

@@ -58,6 +58,25 @@ print(coursekit.__file__, judge(find("13.box_iou"), names["box_iou"]).passed)
 
 
 @pytest.mark.full
+@pytest.mark.usefixtures("sandbox")
+def test_a_regrade_with_next_years_coursekit_gives_the_same_marks(hw3, bundle, next_year, right_answers, submission_of, tmp_path):
+    from coursekit.grading.gradebook import Gradebook
+
+    submission_of(hw3 / "release" / "13_boxes.ipynb", tmp_path / "handed_in" / "anna" / "13_boxes.ipynb", right_answers)
+    grades = []
+    for year, package in (("this", PACKAGE), ("next", next_year)):
+        out = tmp_path / year
+        command = [sys.executable, "-P", "-m", "coursekit.cli", "grade", tmp_path / "handed_in", "--assignment", bundle, "--out", out]
+        environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+        done = subprocess.run([*map(str, command), "--jobs", "1"], env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        grades += Gradebook(out / "gradebook.sqlite").grades()
+    first, again = ([(m.exercise, m.points, m.seed) for m in grade.marks] for grade in grades)
+    assert first == again
+    assert sum(points for name, points, _ in first if name[:2] == "13") == sum(m.out_of for m in grades[0].marks if m.exercise[:2] == "13")
+
+
+@pytest.mark.full
 def test_no_reference_reads_a_file_of_the_course(monkeypatch):
     """Only sources are frozen, so nothing that a mark depends on may lie beside them."""
 

@@ -20,6 +20,7 @@ class Kind:
     symbol: str
     name: str
     advice: str = ""
+    said: str = ""  # where the mark says nothing itself
 
 
 KINDS = {
@@ -37,7 +38,8 @@ KINDS = {
         "open",
         "○",
         "not attempted",
-        "The cell is as it was handed out. Even a first step is worth writing: parts of an answer can earn points.",
+        "Even a first step is worth writing: parts of an answer can earn points.",
+        "The cell is as it was handed out.",
     ),
     "missing": Kind(
         "open",
@@ -186,8 +188,8 @@ def _exercise(mark: Mark, place: int) -> Html:
         element("small", f"{kind.name}, {of(mark.points, mark.out_of)}"),
     )
     parts: list[Any] = [heading]
-    if mark.message:
-        parts.append(element("p", words(mark.message)))
+    if mark.message or kind.said:
+        parts.append(element("p", words(mark.message or kind.said)))
     if mark.hint:
         parts.append(element("p", element("strong", "A likely reason: "), words(mark.hint)))
     parts += _case(mark)

@@ -1,12 +1,13 @@
 import dataclasses
 import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from coursekit.grading.feedback import KINDS, feedback_file, feedback_page, latest
-from coursekit.grading.html import element, number, page, visible, words
+from coursekit.grading.html import STYLE, element, number, page, visible, words
 from coursekit.grading.records import INFRASTRUCTURE, UNGRADABLE, Mark
 
 _spec = importlib.util.spec_from_file_location("grading_pages", Path(__file__).with_name("pages.py"))
@@ -77,6 +78,22 @@ def test_a_page_allows_nothing_but_its_own_style():
     for forms, target in ((False, "'none'"), (True, "'self'")):
         policies = [a.get("content", "") for _, a in pages.read(page("t", forms=forms)).elements]
         assert any(f"form-action {target}" in policy for policy in policies)
+
+
+def test_every_colour_can_be_read_on_its_ground():
+    def light(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        return sum(
+            w * (c / 12.92 if c <= 0.04 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+        )
+
+    found = re.findall(r"--(\w+): (#[0-9a-f]{6})", STYLE)
+    for theme in (dict(found[: len(found) // 2]), dict(found[len(found) // 2 :])):
+        assert len(theme) == 9
+        for ground in ("page", "card"):
+            for ink in ("ink", "soft", "good", "bad", "open", "info"):
+                high, low = sorted((light(theme[ink]), light(theme[ground])), reverse=True)
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground, theme)
 
 
 # --- the student's page

@@ -234,8 +234,9 @@ def endless():
         10**2000,
         [torch.zeros(1)] * 5000,
         np.zeros((1,) * 20),
+        dict.fromkeys(range(3000)),
     ],
-    ids=["in itself", "expanded", "text", "items", "digits", "tensors", "axes"],
+    ids=["in itself", "expanded", "text", "items", "digits", "tensors", "axes", "keys"],
 )
 def test_too_much_is_too_large(value):
     with pytest.raises(wire.TooLarge):
@@ -343,6 +344,7 @@ ATTACKS = {
         ["l", *(["A", n, "uint8"] for n in range(20_000))],
         header("{" + ",".join(f'"{n}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}' for n in range(20_000)) + "}"),
     ),
+    "keys of one hash": payload(["d", *([["i", f"{(2**61 - 1) * k:x}"], 0] for k in range(8, 40_000))]),  # half a minute to put into a dict
     "pickle": b"\x80\x04cposix\nsystem\n(S'true'\ntR.",
 }
 

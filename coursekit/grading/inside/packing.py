@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from .bounds import DEPTH, DIMENSIONS, FRAME, HEADER, INT_DIGITS, NODES, PLAIN, STORED_AS, TENSORS, TEXT, TooLarge, is_key
+from .bounds import DEPTH, DIMENSIONS, FRAME, HEADER, INT_DIGITS, KEYS, NODES, PLAIN, STORED_AS, TENSORS, TEXT, TooLarge, is_key
 
 
 class Packer:
@@ -18,7 +18,7 @@ class Packer:
 
     def __init__(self, grads: bool = True):
         self.grads, self.arrays = grads, {}
-        self.nodes = self.bytes = 0
+        self.nodes = self.bytes = self.keys = 0
         self.torch = sys.modules.get("torch")
 
     def node(self, value: Any, depth: int = 0) -> Any:
@@ -44,6 +44,9 @@ class Packer:
             letter, base = ("l", list) if issubclass(kind, list) else ("t", tuple)
             return [letter, *(self.node(item, depth + 1) for item in base.__iter__(value))]
         if issubclass(kind, dict):
+            self.keys += dict.__len__(value)
+            if self.keys > KEYS:
+                raise TooLarge("more keys than can be handed over")
             return ["d", *([self._key(k, depth + 1), self.node(v, depth + 1)] for k, v in dict.items(value))]
         if dataclasses.is_dataclass(kind):
             fields = [f.name for f in dataclasses.fields(kind)]

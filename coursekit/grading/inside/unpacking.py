@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from .bounds import DEPTH, DIMENSIONS, HEADER, INT_DIGITS, NODES, PLAIN, STORED_AS, TENSORS, TEXT, WireError, is_key
+from .bounds import DEPTH, DIMENSIONS, HEADER, INT_DIGITS, KEYS, NODES, PLAIN, STORED_AS, TENSORS, TEXT, WireError, is_key
 
 
 class Unpacker:
     """One value on its way in. Whatever it meets, it builds plain data or raises; what it builds is bounded by what came."""
 
     def __init__(self, arrays: dict[str, np.ndarray], classes: Mapping[str, type]):
-        self.arrays, self.classes, self.used, self.nodes = arrays, classes, set(), 0
+        self.arrays, self.classes, self.used, self.nodes, self.keys = arrays, classes, set(), 0, 0
         self.torch = sys.modules.get("torch")
 
     def value(self, node: Any, depth: int = 0) -> Any:
@@ -60,6 +60,9 @@ class Unpacker:
         return [(self.value(key, depth), self.value(value, depth)) for key, value in parts]
 
     def _dict(self, parts: list, depth: int) -> dict:
+        self.keys += len(parts)
+        if self.keys > KEYS:
+            raise WireError("more keys than are allowed")
         pairs = self._pairs(parts, depth)
         if any(not is_key(key) for key, _ in pairs):
             raise WireError("a key must be a string, number, None or tuple of them")

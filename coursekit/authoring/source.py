@@ -50,7 +50,7 @@ def read_cells(path: Path) -> list[Cell]:
     try:
         import jupytext
     except ImportError:
-        raise SourceError('building needs jupytext: pip install "coursekit[dev]"') from None
+        raise SourceError('building needs jupytext: pip install "coursekit[grading]"') from None
 
     text = path.read_text(encoding="utf-8")
     heads = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"# %%", line)]

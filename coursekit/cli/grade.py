@@ -31,7 +31,7 @@ def grade(
     Exit code 1 where some could not be graded for reasons of ours; the next run tries them again.
     """
     from ..grading.batch import grade_all
-    from ..grading.intake import read_times
+    from ..grading.late import read_times
 
     if submitted not in ("auto", "mtime"):
         raise ValueError(f"--submitted is auto or mtime, got {submitted!r}")

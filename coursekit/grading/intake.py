@@ -7,7 +7,6 @@
 A folder of these, or a zip of them, with or without a folder around. Which notebook a file is, its cells decide, not its name.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ class Intake:
         path: a folder, a zip, or one notebook.
         assignment: whose exercises are looked for.
         mtime: take a file's own time as the time of handing in. Copying changes it, so it must be asked for.
-        times: when each student handed in, ISO 8601, by name or number; it counts before everything else.
+        times: when each student handed in, ISO 8601 with a zone, by name or number; it counts before everything else.
 
     Raises:
         FileNotFoundError, ValueError: if there is nothing there, or no submission in it.
@@ -88,7 +87,7 @@ class Intake:
         numbers = [part for part in student.split("_")[-1:] if part.isdigit()]
         for name in (student, owner.raw, *numbers):
             if name in self.times:
-                return self.times[name]
+                return datetime.fromisoformat(self.times[name]).astimezone(UTC).isoformat(timespec="seconds")
         known = [node.time for node in owner.nodes if node.time is not None and (node.children is None or node.zipped)]
         if self.mtime or self.zipped:  # a zip of the learning platform holds the times of handing in
             known += [t for node in owner.nodes if node.is_folder and (t := _newest(node)) is not None]
@@ -201,34 +200,3 @@ def _without_stem(name: str, stems: tuple[str, ...]) -> str | None:
         if match:
             return match[1]
     return None
-
-
-def read_times(path: Path | str) -> dict[str, str]:
-    """When each student handed in, from a CSV with a column for the student (their name, or number) and one for the time (ISO 8601).
-
-    A time without a zone is this machine's.
-
-    Raises:
-        ValueError: naming file and line.
-    """
-    path, times = Path(path), {}
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text in UTF-8") from None
-    rows = list(csv.reader(text.splitlines()))
-    head = [name.strip().casefold() for name in rows[0]] if rows else []
-    who = next((i for i, name in enumerate(head) if name in ("student", "name", "id", "user", "identifier")), None)
-    when = next((i for i, name in enumerate(head) if name in ("submitted", "time", "date", "handed in", "submitted at")), None)
-    if who is None or when is None:
-        raise ValueError(f"{path}:1: the first line must name the columns student and submitted, got {', '.join(head) or 'nothing'}")
-    for number, row in enumerate(rows[1:], 2):
-        if not any(cell.strip() for cell in row):
-            continue
-        try:
-            time = datetime.fromisoformat(row[when].strip())
-            times[row[who].strip()] = time.astimezone(UTC).isoformat(timespec="seconds")
-        except (ValueError, IndexError, OverflowError):
-            got = ", ".join(row)[:80]
-            raise ValueError(f"{path}:{number}: expected a student and a time such as 2026-03-01T18:00, got {got!r}") from None
-    return times

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from coursekit.grading import handed_in
 from coursekit.grading.assignment import Assignment, Kit, Task, source_hash
-from coursekit.grading.intake import Intake, Submission, read_times, submissions_in
+from coursekit.grading.intake import Intake, Submission, submissions_in
 from coursekit.grading.names import natural, safe_name
 
 KIT = Kit((), {}, (), (), "f", None, None, (), False, (), ())
@@ -427,9 +427,10 @@ def test_the_time_of_handing_in(tmp_path, monkeypatch):
     folder = lay(tmp_path / "class", {"alice/13_boxes.ipynb": BOXES, "kim_123_456_x.ipynb": BOXES})
     os.utime(folder / "alice/13_boxes.ipynb", (1_000_000_000, 1_000_000_000))
     assert read(folder)["alice"].submitted is None
+    times = {"alice": "2026-03-01T18:00+01:00", "123": "2026-03-02T00:00:00Z"}
     assert read(folder, mtime=True)["alice"].submitted == "2001-09-09T01:46:40+00:00"
-    assert read(folder, times={"alice": "T1", "123": "T2"})["alice"].submitted == "T1"
-    assert read(folder, times={"alice": "T1", "123": "T2"})["kim_123"].submitted == "T2"
+    assert read(folder, times=times)["alice"].submitted == "2026-03-01T17:00:00+00:00"
+    assert read(folder, times=times)["kim_123"].submitted == "2026-03-02T00:00:00+00:00"
     (tmp_path / "class.zip").write_bytes(zipped({"alice/13_boxes.ipynb": BOXES, "bob/13_boxes.ipynb": BOXES}))
     assert read(tmp_path / "class.zip")["alice"].submitted == "2026-03-01T18:00:00+00:00"
     (tmp_path / "old.zip").write_bytes(zipped({"alice/13_boxes.ipynb": BOXES, "bob/x.ipynb": BOXES}, when=(1980, 1, 1, 0, 0, 0)))
@@ -439,18 +440,6 @@ def test_the_time_of_handing_in(tmp_path, monkeypatch):
 def test_canvas_marks_what_is_late(tmp_path):
     (late,) = read(lay(tmp_path, {"lee_LATE_222_333_13_boxes.ipynb": BOXES})).values()
     assert late.notes == ("handed in late, says the learning platform",)
-
-
-def test_times_from_a_table(tmp_path):
-    path = tmp_path / "times.csv"
-    path.write_text('Student, Submitted\nalice,2026-03-01T18:00+01:00\n\n"Kim, Dana",2026-03-02T00:00:00Z\n', encoding="utf-8")
-    assert read_times(path) == {"alice": "2026-03-01T17:00:00+00:00", "Kim, Dana": "2026-03-02T00:00:00+00:00"}
-    path.write_text("student,submitted\nalice,yesterday\n")
-    with pytest.raises(ValueError, match=r"times.csv:2: expected a student and a time such as 2026-03-01T18:00, got 'alice, yesterday'"):
-        read_times(path)
-    path.write_text("a,b\n")
-    with pytest.raises(ValueError, match="the first line must name the columns student and submitted, got a, b"):
-        read_times(path)
 
 
 # what a teacher gets wrong

@@ -182,10 +182,11 @@ def _printable(text: str) -> str:
 
 
 def groups_of(it: Known, outcome: Outcome) -> list[Group]:
-    """Cases by label, in the order in which the labels first come."""
+    """Cases by label, in the order in which the labels first come. A label that only a secret draw has could tell of its numbers."""
     by_label: dict[str, list[int]] = {}
+    public = {case.label for case in it.public}
     for place, case in enumerate(outcome.cases):
-        by_label.setdefault(case.label, []).append(place)
+        by_label.setdefault(case.label if case.label in public else "drawn for you", []).append(place)
     partly = outcome.passed and not all(outcome.passed)
     return [_group(it, outcome, label, places, partly and any(outcome.passed)) for label, places in by_label.items()]
 

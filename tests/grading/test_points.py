@@ -192,3 +192,11 @@ def test_a_mistake_earns_less_than_all_whatever_the_seed(name):
     found = next(e for e in exercises_of(name[:2]) if e.name == name)
     for mistake in found.misconceptions:
         assert all(points_for(known_of(found), mistake.wrong, seed) < 100 for seed in (1, 2))
+
+
+def test_a_label_that_only_the_secret_draw_has_is_not_told():
+    found = Exercise("13.made_up", lambda x: x, lambda g: [(f"by {torch.randint(1000, (1,), generator=g).item()}", (1,))])
+    known = Known(found)
+    cases = [*known.public, *known.secret(5)]
+    outcome = Outcome(Verdict("13.made_up", "passed", ""), cases, [True] * 2, known.expected * 2)
+    assert [group.label for group in groups_of(known, outcome)] == [known.public[0].label, "drawn for you"]

@@ -206,7 +206,7 @@ class Pretender:
         (np.array([{}, 1], dtype=object), "O_array"),
         (Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64)), "Detections"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_of_what_is_no_plain_data_only_the_name_arrives(value, name):
     got = round_trip(value)

@@ -8,7 +8,7 @@ from coursekit.models import convolution as blocks
 # --- output_size
 
 
-def output_size_cases(_generator):
+def output_size_cases(generator):
     """(label, arguments) for output_size: each argument alone, then together, with and without a rest."""
     yield "a kernel of 5 on 32 pixels", (32, 5, 1, 0, 1)
     yield "padding 2 keeps the size", (32, 5, 1, 2, 1)
@@ -25,6 +25,9 @@ def output_size_cases(_generator):
     yield "one pixel too large", (4, 5, 1, 0, 1)
     yield "much too large", (2, 9, 2, 0, 1)
     yield "no pixel, but padding", (0, 3, 1, 2, 1)
+    for _ in range(6):
+        size, kernel, stride, padding, dilation = (int(torch.randint(1, most, (), generator=generator)) for most in (300, 8, 5, 4, 4))
+        yield "random", (size, kernel, stride, padding, dilation)
 
 
 def _reach(kernel, dilation):

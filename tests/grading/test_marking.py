@@ -216,7 +216,8 @@ def test_a_sheet_that_is_wrong_is_refused_whole(laid_out, tmp_path, text, messag
 
 
 def test_a_minimal_subset_is_shown():
-    text = "# Title\nSome *soft* and **loud** words, `a<b`.\n\n- one\n- two\n  more\n\n1. first\n\n```python\nx < 1\n```\n| a | b |\n|---|---|\nlast"
+    text = "# Title\nSome *soft* and **loud** words, `a<b`.\n\n- one\n- two\n  more\n\n"
+    text += "1. first\n\n```python\nx < 1\n```\n| a | b |\n|---|---|\nlast"
     made = "".join(markdown(text))
     assert made == "".join(
         [

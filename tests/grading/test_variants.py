@@ -103,7 +103,11 @@ def test_the_prose_says_what_the_reference_says(family, parameters):
         assert show(number) in bold, (number, bold)
     assert prose.startswith(f"### Exercise: {family.answer}\n*difficulty ")
     assert re.search(r"\*difficulty [1-5] of 5 · importance [1-5] of 5 · about \d+ minutes\*", prose)
-    assert re.search(r"\([가-힣 ]+\)", prose)
+    assert re.search(r"[가-힣]+[^(]*\)", prose)
+    for before, line in zip(["", *prose.splitlines()], prose.splitlines(), strict=False):
+        begins = re.match(r"- |\d+\. |\||#|    ", line)
+        assert not line or begins or not before or before.startswith("#"), "a paragraph is one line: another could begin like a bullet"
+        assert not re.match(r"[+*] |[-+]\d", line)
 
 
 @every_draw

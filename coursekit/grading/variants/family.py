@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coursekit.authoring.source import Cell, Regions, split_solution
-from coursekit.grading.variants.text import write_examples
+from coursekit.grading.variants.text import reflow, write_examples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,7 @@ class Family:
         """The exercise's text, with an example worked out by hand."""
         exercise = self.build(parameters)
         _, arguments = exercise.draw_cases()[0]
-        return self.tell(parameters, arguments, exercise.reference(*arguments))
+        return reflow(self.tell(parameters, arguments, exercise.reference(*arguments)))
 
     def examples(self, parameters: Parameters, count: int = 3) -> str:
         """Asserts on the first public cases, with their numbers written out; a cell that needs nothing of coursekit."""

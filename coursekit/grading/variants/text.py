@@ -1,13 +1,12 @@
 """Numbers in words and in source: what the text of a variant and its asserts are made of."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from coursekit.exercises.core import Exercise
-
-INDEX_WORDS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
 def show(value: Any) -> str:
@@ -19,7 +18,27 @@ def show(value: Any) -> str:
         return left + ", ".join(map(show, value)) + right
     if isinstance(value, (bool, str)) or value is None:
         return str(value)
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return str(value)
+    exact = f"{value:.6g}"  # 0.78125 as it is, one third as 0.3333
+    return exact if float(exact) == value and len(exact) <= 7 else f"{value:.4g}"
+
+
+def some(count: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def reflow(text: str) -> str:
+    """One line a paragraph or list entry: a line that a number made end early cannot begin with what Markdown takes for a bullet."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        begins = not line or re.match(r"#|\*difficulty|\||    |- |\d+\. ", line)
+        if begins or not lines or not lines[-1] or lines[-1].startswith(("#", "|", "*difficulty", "    ")):
+            lines.append(line)
+        else:
+            lines[-1] += " " + line.strip()
+    return "\n".join(lines)
 
 
 def table(heads: list[str], *rows: list) -> str:

@@ -118,8 +118,7 @@ By hand: an image of 4 x 6 pixels, all of them 90, becomes
 
 of the values {values}. The pixel at the top left lies in field row {down // height}, column {right // width}: the sum is
 {"odd" if (down // height + right // width) % 2 else "even"}, so it
-{"changes" if ((down // height + right // width) % 2 == 1) == odd else "stays"}, and
-becomes {show(result[0, 0])}."""
+{"changes to" if ((down // height + right // width) % 2 == 1) == odd else "stays"} {show(result[0, 0])}."""
 
 
 def stub(parameters) -> str:

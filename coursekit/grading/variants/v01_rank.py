@@ -119,7 +119,7 @@ By hand:
 
 {table(["row", "column 0", "column 1", "column 2", "score"], *lines)}
 
-Row 0 scores {weights[0]} x {rows[0][0]} + {weights[1]} x {rows[0][1]} + {weights[2]} x {rows[0][2]} = {totals[0]}, and row 2
+Row 0 scores {" + ".join(f"({w}) x {v}" if w < 0 else f"{w} x {v}" for w, v in zip(weights, rows[0], strict=True))} = {totals[0]}, and row 2
 scores the same, so
 the rule for ties decides between them. The answer is **{show(result)}**."""
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 from coursekit.exercises.core import Close, Exercise, Misconception
 from coursekit.exercises.n07_convolution import CONVOLUTIONS, whole
 from coursekit.grading.variants.family import Family
-from coursekit.grading.variants.text import show
+from coursekit.grading.variants.text import show, some
 from coursekit.models import convolution as blocks
 
 MODES = {  # in words; where a place outside of 0 ... n - 1 is looked up
@@ -130,7 +130,7 @@ Slide a kernel (커널) over an image without losing its edge. First **{pad}** p
 - above and below, the image **{MODES[rows][0]}**;
 - on the left and on the right, it **{MODES[columns][0]}**.
 
-Then the kernel is laid on as it is, **{down} pixels further down and {right} further to the right** at each step, and what lies on
+Then the kernel is laid on as it is, **{some(down, "pixel")} further down and {right} further to the right** at each step, and what lies on
 each other is multiplied and added
 up. Windows lie inside of the padded image. Images are at least 4 pixels high and wide. No ready-made convolution, please: a loop
 is fast enough.

@@ -39,7 +39,7 @@ def cases_of(parameters):
         reach = 2 * dilation + 1
         start = max(reach - before - after, 1)
         yield "the example above", (start + 2 * stride + stride // 2, 3)
-        yield "exactly one window", (start, 3)
+        yield "room for one window", (start, 3)
         lengths = range(start + 3 * stride, start + 4 * stride)
         yield "pixels left over", (next((n for n in lengths if size_of(n, 3, **parameters) != public(n, 3)), start), 3)
         yield "one pixel more", (start + 1, 3)
@@ -126,7 +126,7 @@ def tell(parameters, arguments, result) -> str:
 
 A layer slides a window along a line of `size` pixels. How many numbers come out? It has rules of its own:
 
-- **{before}** pixels of padding (패딩) are put before the line and **{after}** after it; room = size + {before} + {after}.
+- The line gets padding (패딩): **{before}** before it and **{after}** after it; room = size + {before} + {after}.
 - The window has `kernel` taps that stand **{dilation}** pixels apart (dilation, 팽창), so it reaches over {dilation} * (kernel - 1)
 + 1 pixels.
 - It begins at pixel 0 of the padded line and takes steps of **{stride}**. Every window that lies inside wholly gives a number.

@@ -191,13 +191,19 @@ def tell(parameters, arguments, result) -> str:
         parameters["below"]
     ]
     rows = [[row, *boxes[0], *corners] for row, boxes, corners in (("A", arguments[0], one), ("B", arguments[1], two))]
-    halves = " `half_width` and `half_height` are half of the side." if any("half" in n for n in names) else ""
-    centre = " `cx` and `cy` are the middle of the box (중심)." if any(n in ("cx", "cy") for n in names) else ""
+    known = {
+        "cx": "its middle in x (중심)",
+        "cy": "its middle in y (중심)",
+        "half_width": "half of its width",
+        "half_height": "half of its height",
+    }
+    told = [f"`{name}` is {meaning}" for name, meaning in known.items() if name in names]
+    explained = f" For a box, {', '.join(told)}." if told else ""
     return f"""### Exercise: variant_iou
 *difficulty 3 of 5 · importance 4 of 5 · about 20 minutes*
 
 A camera maker writes boxes in a way of its own: a row is **({", ".join(names)})**, in pixels, x to the right and y
-downwards.{centre}{halves}
+downwards.{explained}
 Compare all of `boxes1` with all of `boxes2`: the overlap (겹침) of a pair is the area that they share, divided by **{words}**. Where that
 is 0, the overlap is 0.
 

@@ -121,7 +121,6 @@ def tell(parameters, arguments, result) -> str:
     """The text."""
     threshold, enough, room, low_row, low_column = (parameters[n] for n in ("threshold", "enough", "room", "low_row", "low_column"))
     rows = [[d, *row, got] for d, (row, got) in enumerate(zip(arguments[0].tolist(), result.tolist(), strict=True))]
-    last = len(rows) - 1
     return f"""### Exercise: variant_match
 *difficulty 3 of 5 · importance 4 of 5 · about 20 minutes*
 
@@ -140,7 +139,8 @@ By hand:
 
 {table(["prediction", "truth 0", "truth 1", "result"], *rows)}
 
-The pairs of column 0 come first, and it is full after {room} of them. Prediction {last} wants it too, in vain. So the result is
+The pairs of column 0 come first, and it is full after {room} of them. The later ones take what else
+overlaps them enough, or nothing. So the result is
 **{show(result)}**."""
 
 

@@ -154,7 +154,7 @@ Non-maximum suppression (비최대 억제) again, for a tracker that does not tr
 1. Of equal scores, {tied}.
 2. A box can only be dropped by a kept one whose score is **at most {parameters["gap"]} higher**: what is far better is taken for
    another object.
-3. Two boxes are compared by **{words}** (0 where that divides by 0), and one is dropped if it is {compared}.
+3. Two boxes are compared by **{words}** (0 where that divides by 0), and one is dropped if that is {compared}.
 4. At most **{parameters["most"]}** boxes stay, the best ones.
 
 By hand, with the threshold {show(threshold)}:

@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from coursekit.exercises.core import Close, Exercise, Misconception
 from coursekit.grading.variants.family import Family
-from coursekit.grading.variants.text import show
+from coursekit.grading.variants.text import show, some
 
 NUMBERS = {  # in words; the solution's expression; for us, of (..., n) pixels
     "range": (
@@ -83,7 +83,7 @@ def make(parameters) -> Exercise:
     slips = {
         "public-max-pool": ({"number": "max", "top": 0, "left": 0}, f"This is a max pool. Each window gives {words}."),
         "public-average-pool": ({"number": "mean", "top": 0, "left": 0}, f"This is an average pool. Each window gives {words}."),
-        "not-padded": ({"top": 0, "left": 0}, f"You did not pad: {top} rows above and {left} columns on the left."),
+        "not-padded": ({"top": 0, "left": 0}, f"You did not pad: {some(top, 'row')} above and {some(left, 'column')} on the left."),
         "padded-with-zeros": ({"fill": 0}, f"You padded with zeros. The padding is {fill}."),
         "padded-at-the-far-sides": ({"other_side": True}, "You padded below and on the right. It belongs above and on the left."),
         "sides-swapped": ({"height": width, "width": height}, f"Your windows lie on their side: they are {height} high and {width} wide."),
@@ -121,8 +121,8 @@ def tell(parameters, arguments, result) -> str:
 
 A dense map (밀집 맵) holds one number for each place of a window. Here:
 
-- The image is padded (패딩) with the value **{fill}**: **{top}** rows above and **{left}** columns on the left; nothing below and on
-the right.
+- The image is padded (패딩) with the value **{fill}**: **{some(top, "row")}** above and **{some(left, "column")}** on the left;
+nothing below and on the right.
 - The window is **{height} high and {width} wide**, and moves **{down}** down and **{right}** to the right. It never leaves the
 padded image.
 - Each window gives **{NUMBERS[parameters["number"]][0]}**.
@@ -149,8 +149,8 @@ from torch import Tensor
 def variant_dense(image: Tensor) -> Tensor:
     """(H, W) float -> (rows, columns) float: for each window {words}.
 
-    Padded with {fill}: {top} rows above, {left} columns on the left. Windows {height} high and {width} wide, steps of {down} down and
-    {right} to the right. (0, 0) if no window fits.
+    Padded with {fill}: {some(top, "row")} above, {some(left, "column")} on the left.
+    Windows {height} high and {width} wide, steps of {down} down and {right} to the right. (0, 0) if no window fits.
     """
     ### BEGIN SOLUTION
     padded = torch.full((image.shape[0] + {top}, image.shape[1] + {left}), {float(fill)})

@@ -4,7 +4,7 @@ import torch
 
 from coursekit.exercises.core import Exact, Exercise, Misconception
 from coursekit.grading.variants.family import Family
-from coursekit.grading.variants.text import show
+from coursekit.grading.variants.text import show, some
 from coursekit.sliding import windows as blocks
 
 RULES = {  # in words; the solution's line
@@ -129,8 +129,7 @@ Give their boxes as (x1, y1, x2, y2), **{ORDERS[parameters["order"]][0]}**, int6
 shape (0, 4).
 
 By hand: a picture of {high} x {wide}. Downwards, windows begin at {show(tops)}; to the right, at {show(lefts)}. That makes
-{len(result)} boxes, the
-first {min(len(result), 4)} are {boxes}."""
+{some(len(result), "box").replace("boxs", "boxes")}{", the first 4" * (len(result) > 4)}: {boxes}."""
 
 
 def stub(parameters) -> str:

@@ -58,6 +58,9 @@ def cases_of(parameters):
         line = _centres(1, 6, stride)
         scores, overlaps = torch.tensor([[0.9, 0.6, 0.8, 0.5, 0.7, 0.95]]), torch.tensor([[0.3, 0.8, 0.6, 0.9, 0.4, 0.99]])
         yield "the example above", (scores, overlaps, line, boxes([0.5, 0, 3.5, 1]))
+        scores, overlaps = torch.cat((scores, scores.flip(1))), torch.cat((overlaps, overlaps.flip(1)))
+        yield "two objects in a row of cells", (scores, overlaps, line, boxes([0.5, 0, 3.5, 1], [1.5, 0, 5, 1]))
+        yield "a row of equal cells", (torch.full((1, 6), 0.5), torch.full((1, 6), 0.5), line, boxes([2, 0, 4, 1]))
         grid = _centres(5, 6, stride)
         two = boxes([0, 0, 4, 4], [1, 1, 4, 5])
         yield "two want the same cells", (draw(2, 30), draw(2, 30), grid, two)
@@ -151,7 +154,7 @@ Which cells (셀) shall answer for which object (할당)? By these rules:
 1. Candidates of an object are the cells whose centre is at most **{radius} strides** of {stride} pixels away from the middle of
    its box, in x and in y each. Whether the centre
    lies inside the box does not matter.
-2. The alignment (정렬도) of a cell and an object is **score^{a} · overlap^{b}**. Each object chooses its **{top}** best aligned
+2. The alignment (정렬도) of a cell and an object is **score^{a:g} · overlap^{b:g}**. Each object chooses its **{top}** best aligned
    candidates, or all if there are fewer; of equals the
    lower index.
 3. A cell that several objects chose goes to **{CLAIMS[claim][0]}**; if that is equal, to the object with the lower index.

@@ -122,7 +122,7 @@ def tell(parameters, arguments, result) -> str:
     """The text."""
     base, offset, strides, order, up = (parameters[name] for name in ("base", "offset", "strides", "order", "up"))
     raw, size = arguments
-    lines = [[SIDES[i], n, f"{base}^{show(n)}", base**n, base**n * strides[0]] for i, n in zip(order, raw[0].tolist(), strict=True)]
+    lines = [[SIDES[i], n, f"{base:g}^{show(n)}", base**n, base**n * strides[0]] for i, n in zip(order, raw[0].tolist(), strict=True)]
     corner = ", ".join(f"**{show(v)}**" for v in result[0].tolist())
     second = ", ".join(f"**{show(v)}**" for v in result[1].tolist())
     point = offset * strides[0]
@@ -136,7 +136,7 @@ The head of a detector says four numbers for each cell (셀). Turn them into box
   **{"up" if up else "down"}**, and columns likewise from the width. Cells come row by row.
 - The point of a cell in row r and column c is **x = (c + {offset}) · stride, y = (r + {offset}) · stride**.
 - The four numbers stand for the distances (거리) from the point to the **{", ".join(SIDES[i] for i in order)}** edge of the box. A
-distance is **{base}^number · stride** pixels.
+distance is **{base:g}^number · stride** pixels.
 - The boxes (x1, y1, x2, y2) are clipped to the image of `size_hw` = (height, width).
 
 By hand, the first cell of an image of {size[0]} x {size[1]}; its point is ({show(point)}, {show(point)}):

@@ -153,7 +153,7 @@ def tell(parameters, arguments, result) -> str:
 *difficulty 3 of 5 · importance 3 of 5 · about 20 minutes*
 
 From which score (점수) on should a detector speak? F-beta (F-베타 점수) weighs recall beta times as heavily as precision;
-here **beta = {beta}**:
+here **beta = {beta:g}**:
 
 F = (1 + beta²) · hits / (kept + beta² · truths)
 

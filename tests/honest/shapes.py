@@ -53,7 +53,7 @@ def everything_right(paper):
     pass
 
 
-@shape(dict.fromkeys(FULL, "not attempted"))  # 20.rank too, whose planted bug is an answer of a kind
+@shape(dict.fromkeys(FULL, "not attempted"))  # rank too: a bug to find that nobody looked for
 def as_it_was_handed_out(paper):
     for name, stub in paper.stubs.items():
         paper.put(name, stub)

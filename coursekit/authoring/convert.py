@@ -135,7 +135,7 @@ def _give_ids(cells: list[NotebookNode]) -> None:
 
 def _mark_exercise(cell: NotebookNode, exercise: Exercise) -> None:
     cell.metadata["coursekit"] = NotebookNode(exercise=exercise.name)
-    cell.metadata["nbgrader"] = _nbgrader(cell, exercise.name.replace(".", "-"), solution=True)
+    cell.metadata["nbgrader"] = nbgrader_flags(cell, exercise.name.replace(".", "-"), solution=True)
 
 
 def _locked_cell(exercise: Exercise) -> NotebookNode:
@@ -143,11 +143,12 @@ def _locked_cell(exercise: Exercise) -> NotebookNode:
     cell = new_code_cell(f'check("{exercise.name}", {exercise.short_name}, strict=True)')
     cell.metadata["coursekit"] = NotebookNode(exercise=exercise.name)
     cell.metadata["deletable"], cell.metadata["editable"] = False, False
-    cell.metadata["nbgrader"] = _nbgrader(cell, f"{exercise.name.replace('.', '-')}-check", solution=False, points=exercise.points)
+    cell.metadata["nbgrader"] = nbgrader_flags(cell, f"{exercise.name.replace('.', '-')}-check", solution=False, points=exercise.points)
     return cell
 
 
-def _nbgrader(cell: NotebookNode, grade_id: str, solution: bool, points: int | None = None) -> NotebookNode:
+def nbgrader_flags(cell: NotebookNode, grade_id: str, solution: bool, points: float | None = None) -> NotebookNode:
+    """nbgrader's metadata of a cell, schema version 3; one with points is graded."""
     grade = points is not None
     flags = {"schema_version": 3, "grade": grade, "solution": solution, "locked": not solution, "task": False, "grade_id": grade_id}
     if grade:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbformat import NotebookNode, validate
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from coursekit.authoring.convert import checksum, convert, write_text
+from coursekit.authoring.convert import checksum, convert, nbgrader_flags, write_text
 from coursekit.authoring.solved import Definition, Solution, definitions_in, solutions_in
 from coursekit.exercises.core import Exercise
 from coursekit.files import write_bytes
@@ -145,11 +145,11 @@ def _variant(family: "Family", parameters: dict[str, Any], points: float) -> lis
     prose = new_markdown_cell(family.prose(parameters), id=f"{own}-text")
     stub = new_code_cell(family.cells(parameters).student, id=own)
     stub.metadata["coursekit"] = NotebookNode(exercise=family.name)
-    stub.metadata["nbgrader"] = _flags(stub, own, solution=True)
+    stub.metadata["nbgrader"] = nbgrader_flags(stub, own, solution=True)
     check = new_code_cell(family.examples(parameters), id=f"{own}-check")
     check.metadata["coursekit"] = NotebookNode(exercise=family.name)
     check.metadata["deletable"], check.metadata["editable"] = False, False
-    check.metadata["nbgrader"] = _flags(check, f"{own}-check", solution=False, points=points)
+    check.metadata["nbgrader"] = nbgrader_flags(check, f"{own}-check", solution=False, points=points)
     return [prose, stub, check]
 
 
@@ -168,19 +168,9 @@ def _free_answers(rubric: dict, there: set[str]) -> list[NotebookNode]:
         question.id = f"text-{grade_id}"[:64]
         answer = new_markdown_cell("*Write your answer here.*", id=grade_id[:64])
         answer.metadata["coursekit"] = NotebookNode(answer=part["id"])
-        answer.metadata["nbgrader"] = _flags(answer, grade_id, solution=True, points=float(part["points"]))
+        answer.metadata["nbgrader"] = nbgrader_flags(answer, grade_id, solution=True, points=float(part["points"]))
         cells += [question, answer]
     return cells
-
-
-def _flags(cell: NotebookNode, grade_id: str, solution: bool, points: float | None = None) -> NotebookNode:
-    """nbgrader's metadata, schema version 3."""
-    grade = points is not None
-    flags = {"schema_version": 3, "grade": grade, "solution": solution, "locked": not solution, "task": False, "grade_id": grade_id}
-    if grade:
-        flags |= {"points": points, "cell_type": cell.cell_type}
-        flags["checksum"] = checksum(cell.source, cell.cell_type, flags)
-    return NotebookNode(flags)
 
 
 def _set_points(cell: NotebookNode, points: float) -> None:

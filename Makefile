@@ -56,6 +56,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/sliding.py
 	$(BIN)/python benchmarks/detectors.py
 	$(BIN)/python benchmarks/clinic.py
+	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/pack.py
 
 build: $(VENV)/.dev

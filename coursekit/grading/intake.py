@@ -55,7 +55,7 @@ class Intake:
         self.stems = tuple(dict.fromkeys(task.notebook for task in assignment.tasks))
         self.ignored: list[str] = []
         try:
-            self.owners = self._named(_owners(_root(tree_at(path), self.stems), self.stems, self.ignored))
+            self.owners = self._named(_owners(_root(tree_at(path), self.stems, self.zipped), self.stems, self.ignored))
         except Unreadable as problem:
             raise ValueError(f"{path} {problem}") from None
         if not self.owners:
@@ -118,12 +118,22 @@ def _children(node: Node) -> list[Node]:
     return [child for child in node.children() if not is_junk(child.name)]
 
 
-def _root(node: Node, stems: tuple[str, ...]) -> Node:
-    """Leave out folders that only wrap: a zip of a folder, a folder that holds one zip of the class."""
+def _root(node: Node, stems: tuple[str, ...], zipped: bool) -> Node:
+    """Leave out folders that only wrap in a zip that the teacher names; what one student handed in could look like a class, too.
+
+    Raises:
+        Unreadable: where a folder's only folder looks like one: whose it is only the teacher knows.
+    """
     for _ in range(4):
         inside = _children(node)
-        if len(inside) != 1 or inside[0].children is None or MOODLE.fullmatch(inside[0].name[:LONGEST]) or not _is_class(inside[0], stems):
+        if len(inside) != 1 or not inside[0].is_folder or MOODLE.fullmatch(inside[0].name[:LONGEST]) or not _is_class(inside[0], stems):
             break
+        if not zipped:
+            name = shown(inside[0].name)
+            raise Unreadable(
+                f"holds one folder, {name}, with several submissions in it: if they are the class's, give the folder {name}; "
+                "if it is one student's, put the notebooks directly into it"
+            )
         node = inside[0]
     return node
 

@@ -104,7 +104,6 @@ LAYOUTS = {
         {"alice/hw.zip": zipped({"13_boxes.ipynb": BOXES, "20_map.ipynb": MAP}), "bob/13_boxes.ipynb": BOXES},
         {"alice": BOTH, "bob": FIRST},
     ),
-    "a folder around": ({"all/alice/13_boxes.ipynb": BOXES, "all/bob/13_boxes.ipynb": BOXES}, {"alice": FIRST, "bob": FIRST}),
     "mac": ({"alice/13_boxes.ipynb": BOXES, "__MACOSX/alice/._13_boxes.ipynb": b"x", "alice/.DS_Store": b"x"}, {"alice": FIRST}),
     "checkpoints": ({"alice/13_boxes.ipynb": BOXES, "alice/.ipynb_checkpoints/13_boxes-checkpoint.ipynb": MAP}, {"alice": FIRST}),
     "renamed": (
@@ -127,6 +126,24 @@ def test_every_layout_gives_the_students_and_their_notebooks(tmp_path, layout, p
     got = read(path)
     assert {name: held(s) for name, s in got.items()} == expected
     assert all(s.problem is None for s in got.values())
+
+
+def test_a_folder_around_a_class_is_left_out_only_of_what_the_teacher_names(tmp_path):
+    class_of_two = {"alice/13_boxes.ipynb": BOXES, "bob/13_boxes.ipynb": BOXES}
+    around = {f"all/{name}": raw for name, raw in class_of_two.items()}
+    (tmp_path / "class.zip").write_bytes(zipped(around))
+    assert set(read(tmp_path / "class.zip")) == {"alice", "bob"}
+    lay(tmp_path / "one", around)
+    with pytest.raises(
+        ValueError, match="holds one folder, all, with several submissions in it: if they are the class's, give the folder all"
+    ):
+        read(tmp_path / "one")
+    assert set(read(tmp_path / "one" / "all")) == {"alice", "bob"}
+
+
+def test_the_only_student_does_not_hand_in_for_others(tmp_path):
+    lay(tmp_path, {"eve.zip": zipped({"alice/13_boxes.ipynb": BOXES, "bob/13_boxes.ipynb": BOXES})})
+    assert set(read(tmp_path)) == {"eve"}
 
 
 def test_a_folder_of_one_students_notebooks_is_that_student(tmp_path):

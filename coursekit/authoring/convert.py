@@ -14,6 +14,7 @@ from coursekit.authoring.source import Cell, SourceError, read_cells, split_solu
 from coursekit.exercises.core import Exercise, UnknownExercise, find
 
 EDITIONS = ("self-study", "class", "solved")
+ANSWER = re.compile(r"<details><summary>What it was.*?</details>\n*", re.DOTALL)  # folded away beneath a planted bug: a class finds it
 
 
 def convert(path: Path, edition: str = "self-study") -> NotebookNode:
@@ -34,7 +35,8 @@ def convert(path: Path, edition: str = "self-study") -> NotebookNode:
     started = False
     for cell in source:
         if cell.kind == "markdown":
-            cells.append(new_markdown_cell(cell.text, metadata=_tags(cell)))
+            text = ANSWER.sub("", cell.text) if edition == "class" else cell.text
+            cells.append(new_markdown_cell(text, metadata=_tags(cell)))
             continue
         regions = split_solution(path, cell)
         text = regions.solved if edition == "solved" else regions.student

@@ -95,6 +95,13 @@ def test_a_class_edition_has_a_locked_cell_that_raises(source):
     assert any('edition="class"' in c.source for c in cells)
 
 
+def test_a_class_edition_does_not_give_a_planted_bug_away(source):
+    folded = "# %% [markdown]\n# <details><summary>What it was, and how to prove it</summary>\n#\n# The clamp.\n# </details>\n#\n# Next.\n"
+    source.write_text(SOURCE + "\n" + folded, encoding="utf-8")
+    assert "The clamp" in cells_of(source)[-1].source
+    assert cells_of(source, "class")[-1].source == "Next."
+
+
 def test_it_states_what_it_was_built_for(source):
     notebook = convert(source)
     assert f'start("13_boxes", built_for="{coursekit.__version__}")' in notebook.cells[1].source

@@ -34,14 +34,16 @@ test: $(VENV)/.dev
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --solved
 
-# The long checks: metric bands at the quick budget, mutants, real data (../shared/data, where it is), and a run without a network.
+# The long checks: metric bands at the quick budget, mutants, long tests (trainings one after the other, grading side by side), real data
+# (../shared/data, where it is), and a run without a network.
 full: $(VENV)/.dev
 	$(BIN)/coursekit build
 	$(BIN)/python -m coursekit.authoring.rehearse --level quick --solved
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline --solved
 	$(BIN)/python -m coursekit.authoring.mutants
-	$(BIN)/python -m pytest -q -m full
+	$(BIN)/python -m pytest -q -m full --ignore=tests/grading --ignore=tests/hostile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m full tests/grading tests/hostile --numprocesses $(CORES) --dist loadfile
 	$(BIN)/python -m pytest -q tests/real -m "not full"
 
 # Side by side with what a user would pick instead: tables, and benchmarks/results/. Four to five hours; leave the machine alone meanwhile.

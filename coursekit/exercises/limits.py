@@ -51,6 +51,10 @@ def _runs_inside(frame) -> bool:
     return frame is not None
 
 
+def _ignore(_) -> None:
+    """In place of the hook that reports what nobody can catch: the alarm may go off in a finaliser, and then in the report of that."""
+
+
 def _with_alarm(seconds: float, call: Callable[[], Any]) -> Any:
     rings = 0
 
@@ -59,9 +63,10 @@ def _with_alarm(seconds: float, call: Callable[[], Any]) -> Any:
         rings += 1
         if rings == 5:  # a bare `except:` in an endless loop swallows the first ones; ring so often that one lands outside its `try`
             signal.setitimer(signal.ITIMER_REAL, 1e-4, 2e-5)
-        if _runs_inside(frame):
+        if _runs_inside(frame) and frame.f_code is not _ignore.__code__:
             raise OutOfTime
 
+    reports, sys.unraisablehook = sys.unraisablehook, _ignore
     before = signal.signal(signal.SIGALRM, ring)
     started = time.monotonic()
     left_before, interval_before = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
@@ -72,6 +77,7 @@ def _with_alarm(seconds: float, call: Callable[[], Any]) -> Any:
         if rings:  # one that another thread took from the system may still be on its way: let it come here, not to somebody else's handler
             time.sleep(0.005)
         signal.signal(signal.SIGALRM, before)
+        sys.unraisablehook = reports
         if left_before:  # somebody else's alarm, such as a test runner's: give it back what is left
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left_before - (time.monotonic() - started)), interval_before)
 

@@ -1,5 +1,7 @@
 """Boxes follow their objects: each test draws a coloured rectangle as the object, transforms, and looks where the colour went."""
 
+from math import ceil, floor
+
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -166,6 +168,7 @@ def test_a_turned_box_holds_its_object_and_touches_it(row, seed):
 
 @settings(max_examples=40, deadline=None)
 @example(row=(34, 25, 37, 28), seed=208)  # a sliver at the right edge, less than half a pixel wide
+@example(row=(24, 26, 34, 29), seed=17540)  # one and a half pixels wide
 @given(row=box, seed=seeds)
 def test_mosaic_shows_each_box_its_own_object(row, seed):
     """Four images with one object each, in four colours' strengths: the box with label k lies on strength k."""
@@ -176,10 +179,9 @@ def test_mosaic_shows_each_box_its_own_object(row, seed):
         samples.append((image.clamp(max=strength), {**target, "labels": torch.tensor([number])}))
     image, target = T.mosaic(samples, generator(seed), SIZE, scale=(0.99, 1.01), min_visible=0.1)
     for (x1, y1, x2, y2), label in zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True):
-        left, top = min(round(x1), SIZE[1] - 1), min(round(y1), SIZE[0] - 1)  # a sliver at the edge still lies on its last pixel
-        patch = image[:, top : max(round(y2), top + 1), left : max(round(x2), left + 1)].float()
-        share = min(x2 - x1, 1) * min(y2 - y1, 1)  # of a pixel that it covers only in part
-        assert abs(float(patch[0].median()) - strengths[label] * share) < 20
+        patch = image[:, floor(y1) : ceil(y2), floor(x1) : ceil(x2)].float()  # every pixel that it touches, if only in part
+        strongest, whole = float(patch[0].max()), min(x2 - x1, y2 - y1) >= 2  # then some pixel is its alone
+        assert abs(strongest - strengths[label]) < 20 if whole else 0 < strongest < strengths[label] + 20
         assert float(patch[1].median()) < 20
 
 

@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 from coursekit.authoring.source import BEGIN, END, Cell, SourceError, read_cells, split_solution
+from coursekit.exercises.theirs import defines
 
 
 @dataclass(frozen=True)
@@ -72,20 +73,6 @@ class Solution:
             if defines(node):
                 exec(compile(ast.Module([node], []), file, "exec"), names)
         return eval(self.answer, names)
-
-
-def defines(node: ast.stmt) -> bool:
-    """Does this statement only define something: no training, no picture, no check?"""
-    if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
-        return True
-    value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
-    if value is None:
-        return False
-    try:
-        ast.literal_eval(value)
-    except ValueError:
-        return False
-    return True
 
 
 def solutions_in(path: Path) -> dict[str, Solution]:

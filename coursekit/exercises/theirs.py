@@ -3,6 +3,7 @@
 The grader's sandbox loads this file too (`grading/inside/watch.py`), also where there is no torch: it imports nothing of ours.
 """
 
+import ast
 import dis
 import inspect
 import linecache
@@ -124,3 +125,17 @@ def parameter_names(function: Callable, count: int, skip: int = 0) -> list[str]:
         names = []
     names = names[skip:]
     return [names[i] if i < len(names) else f"argument {i + 1}" for i in range(count)]
+
+
+def defines(node: ast.stmt) -> bool:
+    """Does this statement only define something, an import, function, class or plain constant: no training, no picture, no check?"""
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return True
+    value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+    if value is None:
+        return False
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # a learner's may be anything
+        return False
+    return True

@@ -50,20 +50,6 @@ def parse(source: str) -> list[ast.stmt]:
     raise found
 
 
-def defines(node: ast.stmt) -> bool:
-    """An import, a function, a class or a plain constant: what a cell that was handed out is run for."""
-    if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return True
-    value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
-    if value is None:
-        return False
-    try:
-        ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
-
-
 class Runner:
     """Runs source in one namespace.
 
@@ -88,7 +74,7 @@ class Runner:
             return
         for node in nodes:
             left = self.deadline - time.monotonic()
-            if defines(node) or not (only_definitions or left <= 0):
+            if theirs.defines(node) or not (only_definitions or left <= 0):
                 self._statement(node, file, min(STATEMENT, max(left, 0.5)))
 
     def _statement(self, node: ast.stmt, file: str, seconds: float) -> None:

@@ -187,7 +187,7 @@ def test_what_no_machine_could_read_may_have_marks_by_hand():
 
 
 def test_an_empty_grade_makes_a_page():
-    pages.read(feedback_page(pages.some_grade(marks=(), versions={}, tier="", submitted=None)))
+    assert "0 of 0 points" in pages.read(feedback_page(pages.some_grade(marks=(), versions={}, tier="", submitted=None))).text
 
 
 # --- nothing that a submission says gets out of its text
@@ -220,8 +220,9 @@ def test_a_payload_stays_text(payload):
 @pytest.mark.parametrize("outcome", [UNGRADABLE, INFRASTRUCTURE])
 @pytest.mark.parametrize("payload", pages.PAYLOADS[:6])
 def test_a_payload_in_a_reason_stays_text(outcome, payload):
-    reader = pages.read(feedback_page(pages.some_grade(outcome=outcome, reason=payload, marks=())))
+    reader, plain = (pages.read(feedback_page(pages.some_grade(outcome=outcome, reason=text, marks=()))) for text in (payload, "harmless"))
     pages.stays_here(reader)
+    assert [tag for tag in reader.tags if tag != "wbr"] == [tag for tag in plain.tags if tag != "wbr"]
 
 
 def test_a_huge_grade_makes_a_page_with_an_end():

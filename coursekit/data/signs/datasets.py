@@ -1,7 +1,7 @@
 """The generated world as datasets: scenes for detection and segmentation, crops for classification. Taught in 04_data."""
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ from PIL import Image
 from coursekit.data.signs.draw import draw
 from coursekit.data.signs.faces import SIGN_CLASSES
 from coursekit.data.signs.geometry import Dice
-from coursekit.data.signs.plan import DIFFICULTIES, Difficulty, Plan, plan_crop, plan_scene
+from coursekit.data.signs.plan import DIFFICULTIES, Plan, plan_crop, plan_scene
+from coursekit.data.signs.shared import Drawn, check_numbers, chosen_knobs, even_label, sample_of
 
 _SCENE, _CROP = 10, 11  # so that scene 3 and crop 3 of one seed have nothing in common
 
@@ -40,25 +41,8 @@ class Scene:
         return np.concatenate([[0], self.labels + 1])[self.instances]
 
 
-def _knobs(difficulty, knobs) -> Difficulty:
-    if isinstance(difficulty, str):
-        if difficulty not in DIFFICULTIES:
-            raise ValueError(f"difficulty must be one of {', '.join(DIFFICULTIES)} or a Difficulty, got {difficulty!r}")
-        difficulty = DIFFICULTIES[difficulty]
-    elif not isinstance(difficulty, Difficulty):
-        raise ValueError(f"difficulty must be one of {', '.join(DIFFICULTIES)} or a Difficulty, got {difficulty!r}")
-    unknown = sorted(set(knobs) - set(Difficulty.__dataclass_fields__))
-    if unknown:
-        raise ValueError(f"a knob must be one of {', '.join(Difficulty.__dataclass_fields__)}, got {', '.join(unknown)}")
-    return replace(difficulty, **knobs)
-
-
 def _checked(length: int, seed: int, size: int, smallest: int, classes) -> tuple[str, ...]:
-    for name, value, low in (("length", length, 0), ("seed", seed, 0), ("size", size, smallest)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-            raise ValueError(f"{name} must be a whole number of at least {low}, got {value!r}")
-    if size > 1024:
-        raise ValueError(f"size must be at most 1024, got {size}")
+    check_numbers(length, seed, size, smallest)
     classes = SIGN_CLASSES if classes is None else tuple(classes)
     unknown = [name for name in classes if name not in SIGN_CLASSES]
     if unknown or not classes or len(set(classes)) < len(classes):
@@ -66,21 +50,7 @@ def _checked(length: int, seed: int, size: int, smallest: int, classes) -> tuple
     return classes
 
 
-class _Drawn:
-    """What scenes and crops share: a length, and an index that may be negative."""
-
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def _index(self, index: int) -> int:
-        if not -self.length <= index < self.length:
-            raise IndexError(f"index must be in {-self.length} .. {self.length - 1}, got {index}")
-        return int(index) % self.length
-
-
-class SignScenes(_Drawn):
+class SignScenes(Drawn):
     """Scenes with signs, made on demand: scene `i` of a seed is always the same.
 
     Args:
@@ -103,7 +73,7 @@ class SignScenes(_Drawn):
 
     def __init__(self, length: int, seed: int = 0, size: int = 256, difficulty="medium", classes=None, masks: bool = False, **knobs):
         self.classes = _checked(length, seed, size, 64, classes)
-        self.difficulty = _knobs(difficulty, knobs)
+        self.difficulty = chosen_knobs(difficulty, knobs, DIFFICULTIES)
         self.length, self.seed, self.size, self.masks = length, seed, size, masks
 
     def plan(self, index: int) -> Plan:
@@ -120,20 +90,13 @@ class SignScenes(_Drawn):
         import torch
 
         scene = self.scene(index)
-        count = len(scene.labels)
-        target = {
-            "boxes": torch.from_numpy(scene.boxes.astype(np.float32)),
-            "labels": torch.from_numpy(scene.labels),
-            "image_id": self._index(index),
-            "area": torch.from_numpy(scene.seen.astype(np.float32)),
-            "iscrowd": torch.zeros(count, dtype=torch.int64),
-        }
+        image, target = sample_of(scene, self._index(index))
         if self.masks:
-            target["masks"] = torch.from_numpy(scene.instances[None] == np.arange(1, count + 1, dtype=np.int16)[:, None, None])
-        return torch.from_numpy(scene.image.transpose(2, 0, 1).copy()), target
+            target["masks"] = torch.from_numpy(scene.instances[None] == np.arange(1, len(scene.labels) + 1, dtype=np.int16)[:, None, None])
+        return image, target
 
 
-class SignCrops(_Drawn):
+class SignCrops(Drawn):
     """Single signs that fill the picture, for classification: the same drawing code, the same faults.
 
     Args:
@@ -158,7 +121,7 @@ class SignCrops(_Drawn):
         if not 0 <= background <= 100:
             raise ValueError(f"background must be a percentage between 0 and 100, got {background}")
         self.classes = (*self.signs, "background") if background else self.signs
-        self.difficulty = _knobs(difficulty, knobs)
+        self.difficulty = chosen_knobs(difficulty, knobs, DIFFICULTIES)
         self.length, self.seed, self.size, self.background = length, seed, size, background
 
     def label(self, index: int) -> int:
@@ -166,12 +129,7 @@ class SignCrops(_Drawn):
         index = self._index(index)
         if Dice(_CROP, self.seed, index, 2).chance(self.background):
             return len(self.signs)
-        block, place = divmod(index, len(self.signs))
-        order, dice = list(range(len(self.signs))), Dice(_CROP, self.seed, block, 3)
-        for last in range(len(order) - 1, 0, -1):  # Fisher and Yates's shuffle
-            other = dice.below(last + 1)
-            order[last], order[other] = order[other], order[last]
-        return order[place]
+        return even_label((_CROP, self.seed), index, len(self.signs))
 
     def plan(self, index: int) -> Plan:
         """Where everything is in one crop, without drawing it. Its only label is 0."""

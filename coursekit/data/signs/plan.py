@@ -209,24 +209,39 @@ def _in_front(dice: Dice, difficulty: Difficulty, signs: list[Thing], size: int)
     return things
 
 
+def measure(things, size: int, labelled: str):
+    """What of the things of one kind can be seen, when all are laid over one another in their order.
+
+    Args:
+        things: objects with ``kind`` and ``polygon``, from back to front.
+        size: side of the scene in pixels.
+        labelled: the kind that is measured; the others only hide.
+
+    Returns:
+        (those measured, boxes (N, 4) int64, seen (N,) pixels, shares (N,) percent, instances (size, size) int16): see `Plan`.
+    """
+    instances = np.zeros((size, size), dtype=np.int16)
+    found, areas, boxes = [], [], []
+    for thing in things:
+        value = len(found) + 1 if thing.kind == labelled else 0
+        area, box = paint(instances, thing.polygon, value)
+        if value:
+            found.append(thing)
+            areas.append(area)
+            boxes.append(box or (0, 0, 0, 0))
+    seen = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:]
+    shares = seen * 100 // np.maximum(np.array(areas, dtype=np.int64), 1)
+    return found, np.array(boxes, dtype=np.int64).reshape(-1, 4), seen, shares, instances
+
+
 def _visible(things: list[Thing], names: tuple[str, ...], size: int, share: int, fewest: int):
     """Take out the signs of which too little is seen, then measure the others: (things, boxes, labels, seen, shares, instances)."""
     while True:
-        instances = np.zeros((size, size), dtype=np.int16)
-        signs, areas, boxes = [], [], []
-        for thing in things:
-            value = len(signs) + 1 if thing.kind == "sign" else 0
-            area, box = paint(instances, thing.polygon, value)
-            if value:
-                signs.append(thing)
-                areas.append(area)
-                boxes.append(box or (0, 0, 0, 0))
-        seen = np.bincount(instances.ravel(), minlength=len(signs) + 1)[1:]
-        shares = seen * 100 // np.maximum(np.array(areas, dtype=np.int64), 1)
+        signs, boxes, seen, shares, instances = measure(things, size, "sign")
         gone = {id(sign) for sign, part, count in zip(signs, shares, seen, strict=True) if part < share or count < fewest}
         if not gone:  # taking one out only uncovers others, so this ends
             labels = np.array([names.index(sign.face) for sign in signs], dtype=np.int64)
-            return tuple(things), np.array(boxes, dtype=np.int64).reshape(-1, 4), labels, seen, shares, instances
+            return tuple(things), boxes, labels, seen, shares, instances
         things = [thing for thing in things if id(thing) not in gone]
 
 

@@ -15,6 +15,7 @@ Source: Li et al., arXiv 2006.15704.
 """
 
 import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterator
 
@@ -27,11 +28,15 @@ from torch.nn.parallel import DistributedDataParallel
 def several_processes() -> Iterator[None]:
     """Around everything that trains: meets the other processes, if torchrun started us, and takes leave of them at the end.
 
-    Numbers on a GPU travel by NCCL, those on the CPU by gloo.
+    Numbers on a GPU travel by NCCL, those on the CPU by gloo. Afterwards nothing may hold the group, or gloo's threads outlive it; and one
+    that frees a tensor while Python takes leave ends the process with "terminate called without an active exception" (seen in torch 2.15).
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or "RANK" not in os.environ:
         yield
         return
+    # DDP imports this; imported once there is a group, its functions keep that group for ever, as the default of an argument
+    from torch.distributed.nn import functional  # noqa: F401
+
     on_gpu = int(os.environ["LOCAL_RANK"]) < torch.cuda.device_count()
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -39,6 +44,7 @@ def several_processes() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.collect()  # DDP's models, which hold the group and are cycles
         distributed.destroy_process_group()
 
 

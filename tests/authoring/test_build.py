@@ -131,6 +131,13 @@ def test_ids_are_unique_and_the_same_each_time(source):
     assert ids == [c.id for c in cells_of(source)]
 
 
+def test_a_cell_that_is_marked_by_hand_keeps_its_id_whatever_it_says(source):
+    text = source.read_text()
+    for answer in ("*Write your answer here.*", "SGD, since it was the baseline of everybody"):
+        source.write_text(text + f'\n# %% [markdown] tags=["answer-optimiser"]\n# {answer}\n')
+        assert [c.id for c in cells_of(source)][-1] == "answer-optimiser"
+
+
 def test_tags_are_kept(source):
     assert [c.metadata.tags for c in cells_of(source) if "tags" in c.metadata] == [["train"]]
 

@@ -9,44 +9,22 @@ import pytest
 import torch
 
 from coursekit.serving.session import OnnxDetector, by_size, open_session, to_detections
-from coursekit.yolo import load_shipped, predict
-from coursekit.yolo.export import assemble, network_onnx
+from coursekit.yolo import predict
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 
 NMS = {"confidence": 0.25, "iou": 0.6, "limit": 100}
 
 
 @pytest.fixture(scope="module")
-def model():
-    return load_shipped()
+def detector(shipped_onnx):
+    return OnnxDetector(shipped_onnx(), threads=1)
 
 
 @pytest.fixture(scope="module")
-def files(model, tmp_path_factory):
-    """Both flags, one of them, none: paths by (preprocess, nms)."""
-    folder, network = tmp_path_factory.mktemp("onnx"), network_onnx(model)
-    paths = {}
-    for preprocess in (False, True):
-        for nms in (False, True):
-            paths[preprocess, nms] = folder / f"{preprocess}-{nms}.onnx"
-            onnx.save(assemble(network, model, preprocess, NMS if nms else False), paths[preprocess, nms])
-    return paths
-
-
-@pytest.fixture(scope="module")
-def detector(files):
-    return OnnxDetector(files[True, True], threads=1)
-
-
-@pytest.fixture(scope="module")
-def scenes():
-    from coursekit.data.signs import SignScenes
-
-    world = SignScenes(6, seed=7)
-    return [world[index][0] for index in range(6)]
+def scenes(sign_scenes):
+    return [picture for picture, _ in sign_scenes[:6]]
 
 
 def same(found, expected):
@@ -60,31 +38,31 @@ def same(found, expected):
     return len(surely)
 
 
-def test_it_says_what_predict_says_of_pictures_of_any_sizes_in_their_order(detector, model, scenes):
+def test_it_says_what_predict_says_of_pictures_of_any_sizes_in_their_order(detector, shipped, scenes):
     pictures = [scenes[0], scenes[1][:, :, :200], scenes[2], scenes[3][:, :, :200], scenes[4][:, 40:], scenes[5]]
     found = detector(pictures)
-    assert sum(same(one, expected) for one, expected in zip(found, predict(model, pictures), strict=True)) > 4
+    assert sum(same(one, expected) for one, expected in zip(found, predict(shipped, pictures), strict=True)) > 4
     for one, picture in zip(found, pictures, strict=True):
         assert (one.boxes[:, 2] <= picture.shape[2]).all()
         assert (one.labels >= 0).all()
 
 
-def test_at_the_networks_own_size_it_is_equal_to_1e_4(detector, model, scenes):
+def test_at_the_networks_own_size_it_is_equal_to_1e_4(detector, shipped, scenes):
     """Nothing is resized there, so that only the network's last bits differ."""
     assert scenes[0].shape == (3, 256, 256)
     assert detector.imgsz == 256
-    for one, expected in zip(detector(torch.stack(scenes)), predict(model, scenes), strict=True):
+    for one, expected in zip(detector(torch.stack(scenes)), predict(shipped, scenes), strict=True):
         assert one.labels.tolist() == expected.labels.tolist()
         torch.testing.assert_close(one.scores, expected.scores, atol=1e-4, rtol=0)
         torch.testing.assert_close(one.boxes, expected.boxes, atol=1e-2, rtol=0)  # pixels: 1e-4 of the widest stride and its sides
 
 
-def test_no_picture_nothing_found_in_grey_and_what_it_knows_of_itself(detector, model):
+def test_no_picture_nothing_found_in_grey_and_what_it_knows_of_itself(detector, shipped):
     assert detector([]) == []
     (found,) = detector([torch.full((3, 100, 50), 114, dtype=torch.uint8)])
     assert len(found) == 0
     assert found.boxes.shape == (0, 4)
-    assert (detector.classes, detector.imgsz) == (model.classes, model.imgsz)
+    assert (detector.classes, detector.imgsz) == (shipped.classes, shipped.imgsz)
     assert detector.facts["nms"] == NMS
 
 
@@ -141,24 +119,24 @@ def test_outputs_of_any_server_become_detections():
 
 
 @pytest.mark.parametrize("flags", [(False, False), (False, True), (True, False)])
-def test_a_file_without_both_parts_is_refused(files, flags):
+def test_a_file_without_both_parts_is_refused(shipped_onnx, flags):
     with pytest.raises(ValueError, match=r"must be exported with preprocess=True and nms=True.*; it takes (images|pixels) and gives boxes"):
-        OnnxDetector(files[flags])
+        OnnxDetector(shipped_onnx(*flags))
 
 
-def test_files_that_are_none(files, tmp_path):
+def test_files_that_are_none(shipped_onnx, tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         OnnxDetector(tmp_path / "nothing.onnx")
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(ValueError, match="is not an ONNX file that ONNX Runtime can open"):
         OnnxDetector(tmp_path / "text.onnx")
-    stranger = onnx.load(files[True, True])
+    stranger = onnx.load(shipped_onnx())
     del stranger.metadata_props[:]
     onnx.save(stranger, tmp_path / "stranger.onnx")
     with pytest.raises(ValueError, match="does not tell its classes and imgsz"):
         OnnxDetector(tmp_path / "stranger.onnx")
     with pytest.raises(ValueError, match="threads must be at least 1, or None, got 0"):
-        open_session(files[True, True], threads=0)
+        open_session(shipped_onnx(), threads=0)
 
 
 @pytest.mark.parametrize(
@@ -181,10 +159,10 @@ def test_pictures_of_another_kind_are_refused(detector):
         detector([torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(8, 8, 3, dtype=torch.uint8)])
 
 
-def test_it_runs_without_torch(files):
+def test_it_runs_without_torch(shipped_onnx):
     program = (
         "import sys, numpy as np; from coursekit.serving.session import OnnxDetector; d = OnnxDetector(sys.argv[1], 1);"
         "print(d.run(np.full((1, 64, 48, 3), 114, np.uint8))['count'].tolist(), 'torch' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", program, files[True, True]], capture_output=True, text=True, check=True)
+    said = subprocess.run([sys.executable, "-c", program, shipped_onnx()], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["[0]", "False"]

@@ -116,15 +116,16 @@ def _finish(outcome: Outcome, folder: Path, files: list[Path]) -> None:
 
 def _predict_picture(file: Path, to: Path, find: Callable, classes, outcome: Outcome) -> None:
     import torch
+    from PIL import Image
 
     from ..data.images import load_image
-    from ..plots.run import save_detections
+    from ..plots.frames import draw_detections
 
     image = torch.from_numpy(load_image(file))
     [found] = find([image])
     boxes = as_rows(found, classes)
     outcome.rows.append({"file": str(file), "width": image.shape[2], "height": image.shape[1], "detections": boxes})
-    save_detections(to, image, found, classes)
+    Image.fromarray(draw_detections(image, found, classes).permute(1, 2, 0).numpy()).save(to, quality=92)
     typer.echo(f"{file}: {_counted(boxes)}")
 
 

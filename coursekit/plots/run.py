@@ -111,14 +111,3 @@ def draw_val_batch(folder: Path, dataset, found, classes, count: int = 8) -> Non
     sure = [one[one.scores >= 0.25] for one in found[: len(images)]]
     figure = batch_figure(images, [d.boxes for d in sure], [d.labels for d in sure], [d.scores for d in sure], classes, "found")
     figure.savefig(Path(folder) / "val_batch0_pred.jpg", dpi=70)
-
-
-def save_detections(path: Path, image, found, classes) -> None:
-    """One image with what was found in it, in the image's own size."""
-    height, width = image.shape[1:]
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    axes = figure.add_axes((0, 0, 1, 1))
-    show_boxes(image, found.boxes, found.labels, found.scores, classes, ax=axes)
-    axes.set_title("")
-    axes.set_axis_off()
-    figure.savefig(path, dpi=100)

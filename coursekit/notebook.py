@@ -13,6 +13,7 @@ from coursekit.exercises.check import check
 from coursekit.exercises.hints import hint, set_edition, solution
 from coursekit.exercises.questions import predict, reveal
 from coursekit.level import at, level
+from coursekit.recorded import record, watch_cells
 
 __all__ = ["at", "band", "check", "hint", "level", "predict", "reveal", "solution", "start"]
 
@@ -33,6 +34,8 @@ def start(notebook: str, built_for: str | None = None, edition: str = "self-stud
     _picture_style()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {threads} thread{'s' if threads != 1 else ''}"
     print(f"{notebook} · coursekit {coursekit.__version__} · torch {torch.__version__} · {device} · level {level()}")
+    record("start", notebook=notebook, device=device, level=level())
+    watch_cells()
     if built_for and built_for != coursekit.__version__:
         print(
             f"⚠ This notebook was built for coursekit {built_for}; you have {coursekit.__version__}. "
@@ -64,6 +67,7 @@ def band(name: str, value: float, at_least: float | None = None, at_most: float 
     value = float(value)
     bounds = [f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None]
     inside = not math.isnan(value) and (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
+    record("band", name=name, value=value, at_least=at_least, at_most=at_most, inside=None if level() == "smoke" else inside)
     if level() == "smoke":
         print(f"○ {name}: {value:.4g} (a smoke run; a real one must reach {' and '.join(bounds)})")
         return

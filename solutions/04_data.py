@@ -53,10 +53,10 @@ from coursekit.data.labelled import labelled_images
 from coursekit.data.labelling import Session
 from coursekit.data.signs import SignCrops, SignScenes, write_signs
 from coursekit.data.splits import channel_statistics, nearest, sign_tracks
-from coursekit.files import write_json
 from coursekit.images import make_batch, normalise
 from coursekit.plots.data import by_class, contact_sheet, show_balance, show_neighbours, show_scores, show_split, show_survey
 from coursekit.plots.labelling import label_pictures, session_sheet
+from coursekit.project.steps import save_step
 
 desk = Path(tempfile.mkdtemp())  # everything that this notebook writes for itself lies here
 
@@ -1154,8 +1154,12 @@ display(Markdown(digits_card.to_markdown()))
 assert not digits_card.missing
 
 # %% [markdown]
-# **Yours now.** Choose a set: your own folder, `my_labels/voc`, or one of the small sets of the course: `labelled_images("faces", split)`, `labelled_images("signs", split)`. Look at it as in section 1, then fill in what
-# is empty. Keep the file: notebook 24 begins with it.
+# > **Your project, step 1 of 4: the data card.** Notebook 24 is a project on data of your own, and it is done in steps that begin here. Choose a set: your own folder, `my_labels/voc`, or a small set of the course,
+# > `labelled_images("faces", split)`, `labelled_images("signs", split)`. Look at it as in section 1.
+# >
+# > *Write down*: where it comes from, what you may do with it, what was kept together when it was split, and everything that you saw when you looked.
+# >
+# > *Keep it*: the last line below does. Give it `"project"` instead of a folder that is thrown away, and it lies beside your notebooks, where 24 looks for it.
 
 # %%
 my_data = {split: labelled_images("faces", split) for split in ("train", "val", "test")}  # or a folder: "my_labels/voc"
@@ -1167,8 +1171,8 @@ my_card = data_card(
     split_by="",  # what was kept together?
     problems=[],  # what did you see when you looked?
 )
-write_json(desk / "my_data_card.json", my_card.to_dict())  # write "my_data_card.json" here to keep it
 print("counted:", my_card.pictures, "· not answered yet:", my_card.missing or "nothing")
+save_step("data_card", my_card.to_dict(), folder=desk / "project")  # for keeps: folder="project"
 
 # %% [markdown]
 # ## Summary

@@ -47,6 +47,7 @@ from coursekit.plots.images import show_images
 from coursekit.plots.seeds import show_seeds
 from coursekit.plots.training import show_activations, show_history, show_regions, show_small_network, values_and_slopes
 from coursekit.plots.yolo import show_curves
+from coursekit.project.steps import save_step
 from coursekit.training.baseline import MajorityClass, NearestCentroid
 from coursekit.training.callbacks import BestCheckpoint, CsvLog, load_training, save_training
 from coursekit.training.checkpoint import load_checkpoint, save_checkpoint
@@ -1288,10 +1289,25 @@ band("signs: what four pixels cost", moved["0"][0] - moved["4"][0], at_least=0.2
 # An eighth of the picture's width, and more than half of the accuracy is gone. What it learned about a sign it learned for *one place*, weight by
 # weight. A detector must find signs anywhere. 07 gives the network eyes: weights that move over the image.
 #
-# **For your project**, write down today: majority class, nearest centroid, this MLP, on *your* data, on the split of your data card (04), three seeds for
-# the MLP. Keep the three numbers and the settings beside the card: they are the first rows of every table that you will show. 12 adds rows to them, and 24
-# collects them.
-#
+# > **Your project, step 2 of 4: the baseline.** Do the same on *your* data, on the split of your data card (04): majority class, nearest centroid, this
+# > MLP, with three seeds for the MLP. They are the first rows of every table that you will show.
+# >
+# > *Write down*: the metric and on how many images, each model with one number a seed, and the settings of the MLP.
+# >
+# > *Keep it*: the last line below does. Give it `"project"` instead of a folder that is thrown away, and it lies beside your notebooks, where 24 looks
+# > for it.
+
+# %%
+baseline = {
+    "metric": "accuracy",
+    "on": f"test, {len(signs['test'])} sign crops",
+    "models": on_signs,  # name -> one number for each seed
+    "seeds": [0],
+    "settings": {"hidden": 128, "optimizer": "AdamW", "lr": 0.001, "batch": 64, "epochs": at(smoke=1, quick=20, full=25)},
+}
+save_step("baseline", baseline, folder=Path(tempfile.mkdtemp()) / "project")  # for keeps: folder="project"
+
+# %% [markdown]
 # ## 12. Find the bug
 #
 # A colleague wants to see, at each step, how sure the network is of the right label. She wrote this:

@@ -27,6 +27,8 @@ start("12_transfer")
 
 # %%
 import copy
+import tempfile
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,8 @@ from coursekit.models.pretrained import pretrained
 from coursekit.models.signs_backbone import SOURCE_CLASSES, TARGET_CLASSES, signs_network, source_crops, target_crops
 from coursekit.plots.images import show_images
 from coursekit.plots.transfer import drag_count, nearest, show_by_count, show_embeddings, show_neighbours
+from coursekit.project.ablation import ablation_table
+from coursekit.project.steps import save_step
 from coursekit.training.classifier import batches, evaluate, fit_classifier
 from coursekit.training.device import choose_device
 from coursekit.training.transfer import features
@@ -723,6 +727,31 @@ print("one image of each class, nothing trained:", [round(value, 3) for value in
 band("one image of each new class, mean of 3 seeds", sum(one_shot) / 3, at_least=0.5)
 
 # %% [markdown]
+# > **Your project, step 3 of 4: the ablation.** Take your baseline of 05 and add one row each for *frozen* and *fine-tuned*, with the same images, steps
+# > and seeds. Such a table, one change at a time, is called an **ablation** (절제 실험), and a grader reads it first.
+# >
+# > *Write down*: of each run its name, its seed, its score and its settings. The table is made of them: mean, spread over the seeds, the difference from
+# > the baseline, and *which* settings changed. Where more than one did, it says so: nobody knows then which of them it was.
+# >
+# > *Keep it*: the last line below does. Give it `"project"` instead of a folder that is thrown away, and it lies beside your notebooks, where 24 looks
+# > for it. Here are the runs of section 5, with few images of each class:
+
+# %%
+recipes = {
+    "scratch": {"backbone": "random, learns", "training": f"{steps} steps of AdamW, augmented"},
+    "fine-tuned": {"backbone": "shipped, learns at a quarter of the rate", "training": f"{steps} steps of AdamW, augmented"},
+    "frozen": {"backbone": "shipped, frozen", "training": "linear probe, not augmented"},
+}
+runs = [
+    {"name": way, "seed": seed, "score": score, "settings": recipe}
+    for way, recipe in recipes.items()
+    for seed, score in zip(seeds, results[way][at_five], strict=True)
+]
+ablation = ablation_table(runs, baseline="scratch", metric="accuracy")
+print(ablation.to_markdown())
+save_step("ablation", ablation.to_dict(), folder=Path(tempfile.mkdtemp()) / "project")  # for keeps: folder="project"
+
+# %% [markdown]
 # ## Summary
 #
 # - The **backbone** turns images into features; the **head** turns features into answers. Nearly all that was expensive to learn is in the backbone.
@@ -731,9 +760,6 @@ band("one image of each new class, mean of 3 seeds", sum(one_shot) / 3, at_least
 # - With few images the start decides; with many the lines meet. Measure where, over several seeds.
 # - A better backbone transfers better, with exceptions. And a result without its training settings is half a result.
 # - **Embeddings** compare instead of classify; triplet and centre loss arrange them.
-#
-# **For your project (24)**: this is its third step. Take your baseline of 05, add one row each for *frozen* and *fine-tuned*, with the same images, steps and seeds, and write down which setting you changed. That table
-# is called an **ablation** (절제 실험), and a grader reads it first.
 #
 # ### Do you still know?
 #

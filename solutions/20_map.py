@@ -26,6 +26,8 @@ start("20_map")
 
 # %%
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +43,7 @@ from coursekit.plots import metrics as pictures
 from coursekit.plots.images import show_boxes
 from coursekit.plots.match_explorer import match_explorer
 from coursekit.plots.pr_explorer import pr_explorer
+from coursekit.project.steps import save_step
 from coursekit.resources import resource
 from coursekit.yolo.predict import load_shipped
 from coursekit.yolo.predict import predict as run_detector
@@ -933,7 +936,7 @@ pictures.show_reliability(*reliability(result))
 #
 # ## 10. The report: the fourth step of your project
 #
-# A card of your data (04), a baseline (05), an ablation table (12), and now the report on the detector. Not one number but five things, and each answers a question that somebody will ask:
+# Not one number but five things, and each answers a question that somebody will ask:
 #
 # | in the report | the question |
 # |---|---|
@@ -968,8 +971,16 @@ band("width of the 95 % interval of AP", intervals["AP"].high - intervals["AP"].
 # Read the interval before you compare. Another detector whose AP lies inside it is not proved better or worse on these images; measure both on the *same* images and look at the interval of the
 # difference (`paired_bootstrap`), which is far narrower. (The weakest classes carry the number of their objects: with one or two of them, an AP is an anecdote.)
 #
-# For your project, save this next to your ablation table: `json.dump(report_card, open("ap_report.json", "w"))`. Notebook 24 asks for it.
-#
+# > **Your project, step 4 of 4: the AP report.** A card of your data (04), a baseline (05), an ablation (12), and now the report on *your* detector, on test images that chose nothing.
+# >
+# > *Write down*: these five things, and which tool measured them.
+# >
+# > *Keep it*: the line below does. Give it `"project"` instead of a folder that is thrown away, and it lies beside your notebooks, where 24 looks for it.
+
+# %%
+save_step("ap_report", report_card, folder=Path(tempfile.mkdtemp()) / "project")  # for keeps: folder="project"
+
+# %% [markdown]
 # ## Summary
 #
 # - **Match**: best score first, each truth once, IoU at least the threshold. Everything else is wrong; the rest of the truths is missed.

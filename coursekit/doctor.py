@@ -111,9 +111,18 @@ def sandbox_rows() -> list[Row]:
     return [Row(name, value, advice="" if tiers[0].works else f"namespaces: {tiers[0].why[:80]}")]
 
 
+def triton_row() -> Row:
+    """Whether the inference server of notebook 23 is here; the course goes on without it, so it is never bad."""
+    from .serving.triton_environment import find_triton, why_no_triton
+
+    if folder := find_triton():
+        return Row("Triton", str(folder))
+    return Row("Triton", "none", "slow", f"Fine: notebook 23 serves with ONNX Runtime instead. {why_no_triton()}.")
+
+
 def report() -> list[Row]:
     """Every row of the report, in the order it is shown. Imports torch, which takes some seconds."""
-    return [python_row(), *package_rows(), *machine_rows(), *torch_rows(), *sandbox_rows()]
+    return [python_row(), *package_rows(), *machine_rows(), *torch_rows(), triton_row(), *sandbox_rows()]
 
 
 def render(rows: list[Row]) -> None:

@@ -2,14 +2,15 @@
 
 import typer
 
-from . import assignment, course, data, engine, evaluate, export, grade, gradebook, mark, predict
+from . import assignment, course, data, engine, evaluate, export, grade, gradebook, mark, predict, project, serve
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Pixels to Boxes: the course's command.")
-for module in (course, engine, predict, export, evaluate, grade, mark):
+for module in (course, engine, predict, export, evaluate, serve, grade, mark):
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(gradebook.app, name="gradebook")
 app.add_typer(assignment.app, name="assignment")
+app.add_typer(project.app, name="project")
 
 
 def main() -> None:

@@ -18,8 +18,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..files import write_text
-
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 BACKEND = Path(__file__).with_name("backend.py")
 
@@ -56,11 +54,12 @@ def write_repository(
         ValueError: for a number out of its range, a version that is there, a file without preprocessing and suppression, or other
             classes than the versions before have: who asks by name would get other things under the same label.
     """
-    for key, value, least in (("max_batch", max_batch, 1), ("max_delay_ms", max_delay_ms, 0), ("instances", instances, 1)):
-        if not value >= least:
-            raise ValueError(f"{key} must be at least {least}, got {value}")
-    if threads < 1 or (version is not None and version < 1):
-        raise ValueError(f"threads and version must be at least 1, got {threads} and {version}")
+    numbers = {"max_batch": max_batch, "instances": instances, "threads": threads, "version": 1 if version is None else version}
+    for key, value in numbers.items():
+        if value < 1:
+            raise ValueError(f"{key} must be at least 1, got {value}")
+    if not 0 <= max_delay_ms < float("inf"):
+        raise ValueError(f"max_delay_ms must be at least 0, got {max_delay_ms}")
     if not NAME.fullmatch(name):
         raise ValueError(f"name must be letters, digits and any of _ . - after the first, got {name!r}")
     folder = Path(folder)
@@ -177,7 +176,7 @@ def _check_classes(place: Path, folder: Path, name: str, classes: list[str]) -> 
     before = versions(folder, name)
     known = onnx_facts(place / str(before[-1]) / "model.onnx")["classes"] if before else classes
     if known != classes:
-        told = [", ".join(names[:5]) + ", ..." * (len(names) > 5) for names in (classes, known)]
+        told = [", ".join(map(repr, names[:5])) + ", ..." * (len(names) > 5) for names in (classes, known)]
         raise ValueError(f"this model finds {told[0]}, but {name} in {folder} finds {told[1]}; give it another name or repository")
 
 
@@ -195,7 +194,8 @@ def _add(onnx_file: Path, place: Path, config: str, version: int | None) -> None
         fresh.chmod(0o755)  # a temporary folder is its maker's alone; the server may be somebody else
         there = place / "config.pbtxt"
         if not there.is_file() or there.read_text(encoding="utf-8") != config:
-            write_text(there, config)  # first: a version without its configuration would be served by guesswork
+            (fresh / there.name).write_text(config, encoding="utf-8")
+            os.replace(fresh / there.name, there)  # first: a version without its configuration would be served by guesswork
         _rename_version(fresh, place, version)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

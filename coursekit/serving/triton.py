@@ -31,7 +31,16 @@ __all__ = ["Triton", "find_triton", "free_ports", "install_triton", "why_no_trit
 HOST = "127.0.0.1"
 SHARED = Path("/dev/shm")  # where the server and its stubs hand pictures over
 # Outlives a program that dies without a word, and takes the server with it. It waits for the end of a pipe that only the program holds.
-GUARD = 'read nothing; kill -TERM -- "-$1" 2>/dev/null; sleep 5; kill -KILL -- "-$1" 2>/dev/null; rm -f /dev/shm/"$2"*; rm -rf "$3"'
+GUARD = """
+read nothing
+kill -s TERM -- "-$1" 2>/dev/null
+for tenth in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    kill -s 0 -- "-$1" 2>/dev/null || break
+    sleep 0.1
+done
+kill -s KILL -- "-$1" 2>/dev/null
+rm -rf "$3" /dev/shm/"$2"*
+"""
 COUNTS = {
     "nv_inference_request_success": ("requests", 1),
     "nv_inference_request_failure": ("failures", 1),
@@ -299,11 +308,7 @@ def _surroundings(environment: Environment, folder: Path) -> dict[str, str]:
 
 def _stop(processes: dict[str, subprocess.Popen], prefix: str, patience: float) -> None:
     """End the server's process group, by SIGTERM if it has ``patience`` seconds for that, and what it leaves behind."""
-    guard, server = processes.pop("guard", None), processes.get("server")
-    if guard:
-        guard.kill()
-        guard.wait()
-        guard.stdin.close()
+    server, guard = processes.get("server"), processes.get("guard")
     if server:
         if patience and server.poll() is None:
             server.terminate()
@@ -311,15 +316,18 @@ def _stop(processes: dict[str, subprocess.Popen], prefix: str, patience: float) 
                 server.wait(patience)
         deadline = time.monotonic() + 10
         while _alive(server.pid) and time.monotonic() < deadline:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                break
             server.poll()
             time.sleep(0.01)
         server.wait()
     for left in SHARED.glob(f"{prefix}*"):
         left.unlink(missing_ok=True)
+    if guard:  # last: who is interrupted before this leaves the rest to it
+        guard.kill()
+        guard.wait()
+        guard.stdin.close()
+        del processes["guard"]
 
 
 def _alive(group: int) -> list[int]:

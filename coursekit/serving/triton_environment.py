@@ -181,6 +181,11 @@ def _ask(python: Path | str) -> list:
 def _run(command: list[str], otherwise: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        told = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else "it said nothing")
-        raise ValueError(f"{otherwise}: {told.strip()[:300]}")
+        _raise_told(otherwise, done.stdout + done.stderr)
+
+
+def _raise_told(otherwise: str, output: str) -> None:
+    """ValueError with what a program said last, its own errors before its hints."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else "it said nothing")
+    raise ValueError(f"{otherwise}: {told[:300]}")

@@ -1,9 +1,10 @@
 """Pictures from disk, whatever kind they are: always uint8, three channels, the way a person sees them.
 
-``load_image`` is the one way in. Grey, palette, transparent, 16-bit and CMYK pictures become RGB; EXIF rotation is
-applied; what is broken gives one sentence that names the file.
+``load_image`` is the one way in, ``decode_image`` the same for bytes that lie in no file. Grey, palette, transparent, 16-bit and
+CMYK pictures become RGB; EXIF rotation is applied; what is broken gives one sentence that names the file.
 """
 
+import io
 import os
 import unicodedata
 from dataclasses import dataclass
@@ -50,13 +51,14 @@ class Header:
     mode: str
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path | str, content: bytes | None = None) -> Image.Image:
+    """The picture at ``path``; or in ``content``, which errors then call ``path``."""
     try:
-        picture = Image.open(path)
+        picture = Image.open(path if content is None else io.BytesIO(content))
     except FileNotFoundError:
         raise PictureError(f"{path}: there is no such picture") from None
     except UnidentifiedImageError:
-        size = path.stat().st_size
+        size = path.stat().st_size if content is None else len(content)
         raise PictureError(f"{path}: not a picture that can be read ({'the file is empty' if size == 0 else f'{size} bytes'})") from None
     except Image.DecompressionBombError:
         raise PictureError(f"{path}: more than {MAX_PIXELS} pixels; refused, since unpacking it could fill the memory") from None
@@ -108,18 +110,27 @@ def load_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     with _open(path) as picture:
-        try:
-            picture.load()
-        except Exception as error:  # each of Pillow's decoders has its own exceptions
-            raise PictureError(f"{path}: the picture is damaged or cut short: {error}") from None
-        turn = TURNS.get(_orientation(picture))  # a TIFF was turned by its decoder already, and says so now
-        if turn is not None:
-            picture = picture.transpose(turn)
-        pixels = np.asarray(_to_rgb(picture, path))
-    return pixels.transpose(2, 0, 1).copy()  # always: Pillow's memory is not to be written to
+        return _decode(picture, path)
 
 
-def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
+def decode_image(content: bytes, name: str = "the picture") -> np.ndarray:
+    """`load_image` for bytes that lie in no file, such as what a browser sent; errors call them ``name``."""
+    with _open(name, content) as picture:
+        return _decode(picture, name)
+
+
+def _decode(picture: Image.Image, path: Path | str) -> np.ndarray:
+    try:
+        picture.load()
+    except Exception as error:  # each of Pillow's decoders has its own exceptions
+        raise PictureError(f"{path}: the picture is damaged or cut short: {error}") from None
+    turn = TURNS.get(_orientation(picture))  # a TIFF was turned by its decoder already, and says so now
+    if turn is not None:
+        picture = picture.transpose(turn)
+    return np.asarray(_to_rgb(picture, path)).transpose(2, 0, 1).copy()  # always: Pillow's memory is not to be written to
+
+
+def _to_rgb(picture: Image.Image, path: Path | str) -> Image.Image:
     if picture.mode == "RGB":
         return picture
     if picture.mode.startswith(("I", "F")):
@@ -131,7 +142,7 @@ def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _to_eight_bits(pixels: np.ndarray, path: Path) -> np.ndarray:
+def _to_eight_bits(pixels: np.ndarray, path: Path | str) -> np.ndarray:
     """Grey values of 16 bits or float to uint8. Pillow's own conversion clips at 255 and gives a white picture."""
     low, high = float(pixels.min()), float(pixels.max())
     if not (np.isfinite([low, high]).all() and low >= 0 and high <= 65535):

@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,10 +64,11 @@ def add_to_board(keep: Path | str, path: Path | str, name: str, draws: int = 200
     raw = read_bytes(Path(path))
     score = Competition.read(keep).score_bytes(raw, str(path), draws=draws)
     digest = hashlib.sha256(raw).hexdigest()
-    write_bytes(keep / "submissions" / f"{digest}.csv", raw)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     numbers = (repr(score.low), repr(score.high), repr(score.public))
-    _append(keep / FILE, [now, name, digest, score.metric, score.pictures, *numbers])
+    with _locked(keep / FILE) as file:
+        write_bytes(keep / "submissions" / f"{digest}.csv", raw)
+        _append(file, [now, name, digest, score.metric, score.pictures, *numbers])
     return score
 
 
@@ -128,24 +130,26 @@ def final_board(keep: Path | str) -> list[Entry]:
     return [Entry(**{**vars(entry), "private": private}) for entry, private in fields]
 
 
-def _append(path: Path, row: list) -> None:
-    """One line at the end, at once and for good. Two who hand in at the same time wait for each other."""
+def _append(file, row: list) -> None:
+    """One line at the end, at once and for good."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    if file.seek(0, os.SEEK_END) == 0:
+        writer.writerow(COLUMNS)
+    writer.writerow(row)
+    file.write(out.getvalue().encode())
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _locked(path: Path):
+    """The board, open for one more line. Two who hand in at the same time wait for each other, where the system has such locks."""
     with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        _lock(file)
-        if file.seek(0, os.SEEK_END) == 0:
-            writer.writerow(COLUMNS)
-        writer.writerow(row)
-        file.write(out.getvalue().encode())
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            import fcntl
 
-
-def _lock(file) -> None:
-    """Until the file is closed; where the system has no such locks, not at all."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+        except ImportError:
+            pass
+        yield file

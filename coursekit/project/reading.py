@@ -12,7 +12,7 @@ BOXES = ("image_id", "class", "score", "x1", "y1", "x2", "y2")
 LABELS = ("image_id", "class")
 LARGEST = 64_000_000  # bytes: a thousand boxes in each of a thousand pictures
 MOST_BOXES = 1000  # in one picture; COCO looks at the best 100 of each class
-FARTHEST = (2 - 2**-23) * 2.0**127  # the largest float32
+FARTHEST = 3.4028235e38  # rounds to the largest float32
 NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII
 )  # float() would also take "nan", "1_0" and other alphabets' digits

@@ -89,7 +89,7 @@ def _train(context: typer.Context, project: str, name: str, resume: bool) -> Non
     begin = time.perf_counter()
     try:
         with Progress(prepared.settings.epochs * steps, done=state.step, quiet=not main) as progress:
-            engine.train(prepared, run, progress.step, progress.row)
+            engine.train(prepared, run, progress.step, progress.row, progress.say)
     except KeyboardInterrupt:
         where = f"--project {prepared.settings.project} --name {run.folder.name}"
         if main:

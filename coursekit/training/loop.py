@@ -34,6 +34,7 @@ class State:
         epoch: finished. step: finished, over all epochs. best: highest AP so far.
         rows: what each finished epoch measured; `results.csv` is made of them.
         done: steps of the epoch that is not finished. sums: over these, of each part of the loss. seconds: that they took.
+        parts: in which a batch goes through the network, see `coursekit.training.parts`.
     """
 
     model: nn.Module
@@ -46,11 +47,12 @@ class State:
     done: int = 0
     sums: dict[str, Tensor | float] = field(default_factory=dict)
     seconds: float = 0.0
+    parts: int = 1
 
     def to_dict(self) -> dict:
         """Tensors and plain values only, for `save_checkpoint`."""
         parts = {name: getattr(self, name).state_dict() for name in ("model", "optimizer")}
-        numbers = {name: getattr(self, name) for name in ("epoch", "step", "best", "rows", "done", "seconds")}
+        numbers = {name: getattr(self, name) for name in ("epoch", "step", "best", "rows", "done", "seconds", "parts")}
         numbers["sums"] = {name: float(value) for name, value in self.sums.items()}
         return {**parts, **numbers, "ema": self.ema.model.state_dict(), "torch_rng": torch.get_rng_state()}
 
@@ -60,8 +62,8 @@ class State:
             part.load_state_dict(saved["model" if part is self.model else "optimizer"])
         self.ema.model.load_state_dict(saved["ema"])
         torch.set_rng_state(saved["torch_rng"].cpu())
-        for name in ("epoch", "step", "best", "rows", "done", "sums", "seconds"):
-            setattr(self, name, saved.get(name, getattr(self, name)))  # older checkpoints lie between epochs and lack the last three
+        for name in ("epoch", "step", "best", "rows", "done", "sums", "seconds", "parts"):
+            setattr(self, name, saved.get(name, getattr(self, name)))  # older checkpoints lie between epochs and lack the last four
 
 
 def refuse_non_finite(recent: list[Tensor], names: list[str], step: int) -> None:
@@ -81,6 +83,15 @@ def refuse_non_finite(recent: list[Tensor], names: list[str], step: int) -> None
                 raise NonFiniteLoss(f"the {name} is not finite at step {number} ({parts}); lower lr, or look for impossible targets")
 
 
+def backward(state: State, forward: Callable, inputs, targets, loss_of: Callable, compute: Compute) -> dict[str, Tensor]:
+    """What the model says of a batch, how wrong that is, in parts by name, and the gradient of the one called ``loss``."""
+    with compute.autocast():
+        said = forward(inputs)
+    losses = loss_of(said, targets)
+    losses["loss"].backward()
+    return losses
+
+
 def train_epoch(
     state: State,
     batches: Iterable,
@@ -90,21 +101,20 @@ def train_epoch(
     clip: float,
     tick: Callable,
     forward: Callable | None = None,
+    backward: Callable = backward,
 ) -> dict:
     """Once through the batches, or through those that are left of them; returns the mean of each part of the loss over the epoch.
 
     Args:
         forward: called in place of ``state.model``: the same weights, compiled or replicated.
+        backward: called in place of the function above.
     """
     state.model.train()
     look_every, recent = 1 if compute.device == "cpu" else LOOK_EVERY, []
     for inputs, targets in batches:
         for group in state.optimizer.param_groups:
             group["lr"] = lr_at(state.step)
-        with compute.autocast():
-            said = (forward or state.model)(inputs)
-        losses = loss_of(said, targets)
-        losses["loss"].backward()
+        losses = backward(state, forward or state.model, inputs, targets, loss_of, compute)
         length = nn.utils.clip_grad_norm_(state.model.parameters(), clip)
         values = mean_over_ranks(torch.stack([*(value.detach() for value in losses.values()), length]))
         recent.append(values)
@@ -139,6 +149,7 @@ def fit(
     tick: Callable = lambda: None,
     told: Callable = lambda row: None,
     forward: Callable | None = None,
+    backward: Callable = backward,
 ) -> State:
     """Train until ``epochs`` are done, from wherever ``state`` is; every finished epoch is on the disk before the next begins.
 
@@ -149,7 +160,7 @@ def fit(
         evaluate: called with the averaged model and the epoch, gives a dict of numbers whose ``"AP"`` decides which epoch is
             best, or None where this one is not to be measured.
         tick, told: called after each step, and with each epoch's row.
-        forward: see `train_epoch`.
+        forward, backward: see `train_epoch`.
     """
     total, saved = epochs * steps_per_epoch, time.perf_counter()
 
@@ -168,7 +179,7 @@ def fit(
         run.save(state)  # so that a run can be resumed from its first second on
     while state.epoch < epochs:
         begin = time.perf_counter() - state.seconds
-        losses = train_epoch(state, batches_of(state.epoch, state.done), loss_of, lr_at, compute, clip, after_step, forward)
+        losses = train_epoch(state, batches_of(state.epoch, state.done), loss_of, lr_at, compute, clip, after_step, forward, backward)
         take_buffers_of_rank_0(state.ema.model)
         metrics = evaluate(state.ema.model, state.epoch) if evaluate else None
         state.epoch, state.seconds = state.epoch + 1, 0.0

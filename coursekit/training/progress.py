@@ -34,3 +34,7 @@ class Progress:
         """An epoch is done."""
         numbers = "  ".join(f"{name} {value:.3f}" for name, value in row.items() if "/" in name)
         self.console.print(f"epoch {row['epoch']:3d}  {row['time']:6.1f} s  {numbers}", highlight=False, soft_wrap=True)
+
+    def say(self, sentence: str) -> None:
+        """Something that a user should know."""
+        self.console.print(sentence, highlight=False, soft_wrap=True)

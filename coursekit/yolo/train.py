@@ -19,6 +19,7 @@ from ..training.device import Compute, can_use_bfloat16, choose_device, choose_p
 from ..training.distributed import local_world_size, on_rank_0, rank, replicate, shared_total, world_size
 from ..training.ema import EMA
 from ..training.loop import State, fit
+from ..training.parts import backward_within_memory
 from ..training.run import Run
 from .finetune import choose_start, start_from
 from .loss import detection_loss
@@ -211,7 +212,7 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
     batches.augment = settings.augment(mosaic=True)
     make = partial(make_optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
     few = ready(islice(batches.epoch(0), STEPS), compute.device)
-    step = seconds_per_step(prepared.state, few, detection_loss, make, compute)
+    step = seconds_per_step(prepared.state, few, detection_loss, make, compute, prepared.notes.append)
     step, left = on_rank_0(lambda: (step, settings.minutes * 60 - (time.perf_counter() - begin)))  # the clocks of others would differ
     epochs = epochs_within(left, step, len(batches))
     prepared.notes.append(f"{settings.minutes:g} minutes: {epochs} epochs of {len(batches)} steps, {step:.3f} s each")
@@ -226,8 +227,11 @@ def ready(batches: Iterable, device: str) -> Iterator:
 
 
 @says_what_to_lower
-def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Callable = lambda row: None) -> State:
-    """Run what `prepare` made to its last epoch; ``tick()`` after each step, ``told(row)`` after each epoch."""
+def train(
+    prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Callable = lambda row: None, say: Callable[[str], None] = print
+) -> State:
+    """Run what `prepare` made to its last epoch; ``tick()`` after each step, ``told(row)`` after each epoch, ``say(sentence)`` where a
+    batch does not fit into memory and goes on in parts (`coursekit.training.parts`)."""
     settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
     total = settings.epochs * len(batches)
 
@@ -243,8 +247,16 @@ def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Cal
         summary = validate_together(model, prepared.validation, settings.imgsz)
         return {name: summary[name] for name in ("AP", "AP50", "AP75")}
 
+    def write_settings() -> None:
+        resolved = asdict(compute) | {"size_hw": list(prepared.size_hw), "parts": prepared.state.parts}
+        run.write_settings(asdict(settings) | {"resolved": resolved})
+
+    def divided(sentence: str) -> None:
+        write_settings()
+        say(sentence)
+
     if rank() == 0:
-        run.write_settings(asdict(settings) | {"resolved": asdict(compute) | {"size_hw": list(prepared.size_hw)}})
+        write_settings()
     warmup = int(min(max(50, settings.warmup * total), total / 10))
     watch = evaluate if prepared.validation is not None else None
     forward = replicate(prepared.state.model, compute.device)
@@ -263,6 +275,7 @@ def train(prepared: Prepared, run: Run, tick: Callable = lambda: None, told: Cal
         tick,
         told,
         torch.compile(forward) if settings.compile else forward,
+        partial(backward_within_memory, tell=divided),
     )
 
 

@@ -5,8 +5,11 @@ what a reader need not mind but a person should see: boxes drawn twice, one pict
 """
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
+from difflib import SequenceMatcher
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,8 @@ from .records import Annotations, ImageRecord, Problem
 NEAR = 0.8  # two boxes of one class that overlap more than this are seldom two objects
 TINY = 2.0  # px
 USUAL = 0.95  # a class that at least this share of the pictures has is expected in the others
+ALIKE, FEW, ENOUGH = 0.8, 3, 30  # a name so much like another, on so few boxes of a set of at least so many, may be misspelt
+PLAIN = re.compile(r"[\w./\\~()+-]+", re.ASCII)
 ORDER = ("train", "val", "valid", "trainval", "test")
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png",), "BMP": (".bmp", ".dib"), "GIF": (".gif",),
@@ -91,7 +96,7 @@ def check_dataset(path: str | Path, format: str | None = None) -> Report:
     if not records:
         problems.append(Problem(str(layout.root), "no-pictures", "not one usable picture", "left as it is"))
     problems += _pictures(layout, list(records.values()))
-    problems += _shared_pictures(layout, {name: part for name, part in parts.items() if name})
+    problems += _shared_pictures(layout, {name: part for name, part in parts.items() if name} or {"": parts[None]})
     problems += [problem for record in records.values() for problem in _boxes(layout, record, classes)]
     everything = Annotations(classes, _renumbered(records.values()))
     problems += _class_names(layout, everything) + _absent(layout, everything)
@@ -138,6 +143,10 @@ def _pictures(layout: Layout, records: list[ImageRecord]) -> list[Problem]:
             problems.append(Problem(file, "wrong-suffix", text, "read by its content", note=True))
         if header.mode != "RGB":
             modes[header.mode].append(file)
+    odd = [file for file in map(layout.relative, (record.path for record in records)) if not PLAIN.fullmatch(file)]
+    if odd:
+        text = f"{len(odd)} file names have spaces or letters beyond a to z, this is the first"
+        problems.append(Problem(odd[0], "odd-name", text, "read all the same; other tools may stumble", note=True))
     for mode, files in sorted(modes.items()):
         problems.append(Problem(files[0], "not-rgb", f"{len(files)} pictures are {mode}, this is the first", "read as RGB", note=True))
     return problems
@@ -152,10 +161,9 @@ def _shared_pictures(layout: Layout, parts: dict[str, Annotations]) -> list[Prob
             places[hashlib.sha256(record.path.read_bytes()).hexdigest()][record.path].append(name)
     problems = []
     for paths in places.values():
-        where = [(layout.relative(path), name) for path, names in paths.items() for name in names]
+        where = [f"{layout.relative(path)} in {name}".removesuffix(" in ") for path, names in paths.items() for name in names]
         if len(where) > 1:
-            text = "the same picture as " + ", ".join(f"{file} in {name}" for file, name in where[1:])
-            problems.append(Problem(f"{where[0][0]} in {where[0][1]}", "same-picture", text, "kept all", note=True))
+            problems.append(Problem(where[0], "same-picture", "the same picture as " + ", ".join(where[1:]), "kept all", note=True))
     return problems
 
 
@@ -206,5 +214,20 @@ def _class_names(layout: Layout, annotations: Annotations) -> list[Problem]:
         for names in alike.values()
         if len(names) > 1
     ]
+    problems += _misspelt(layout, annotations.count_boxes())
     unused = [name for name, count in annotations.count_boxes().items() if count == 0]
     return problems + [Problem(str(layout.root), "unused-class", f"{name!r} has no boxes", "kept", note=True) for name in unused]
+
+
+def _misspelt(layout: Layout, counts: dict[str, int]) -> list[Problem]:
+    """A class of very few boxes whose name is nearly another's; names that differ in their numbers alone are different things."""
+    problems = []
+    for pair in combinations(counts, 2):
+        rare, common = sorted(pair, key=counts.get)
+        plain = ["".join(filter(str.isalpha, name.casefold())) for name in (rare, common)]
+        if not 0 < counts[rare] <= FEW or sum(counts.values()) < ENOUGH or plain[0] == plain[1]:
+            continue
+        if SequenceMatcher(None, *plain, autojunk=False).ratio() >= ALIKE:
+            text = f"{rare!r} has {counts[rare]} boxes, {common!r} has {counts[common]}: perhaps one is misspelt"
+            problems.append(Problem(str(layout.root), "similar-classes", text, "kept apart", note=True))
+    return problems

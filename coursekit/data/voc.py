@@ -138,11 +138,13 @@ def _parse(xml: Path, file: str, problems: list[Problem]) -> tuple[str, list[Raw
         return None
     boxes = []
     for number, element in enumerate(root.findall("object")):
-        box = _box(element, number)
+        box, written = _box(element, number), element.findtext("name") or ""
         if box is None:
             problems.append(Problem(file, "bad-entry", f"object {number} has no bndbox", "left out the object"))
-        else:
-            boxes.append(box)
+            continue
+        boxes.append(box)
+        if box.name and box.name != written and "\n" not in written:  # a name on a line of its own is only laid out so
+            problems.append(Problem(file, "padded-name", f"object {number} is of class {written!r}", f"read as {box.name!r}"))
     size = [to_number(root.findtext(f"size/{side}")) for side in ("width", "height")]
     stated = tuple(int(side) for side in size) if all(0 <= side < 1e9 for side in size) else None
     return (root.findtext("filename") or "").strip(), boxes, stated
@@ -172,6 +174,9 @@ def _picture_of(xml: Path, filename: str, pictures: PictureFolder, boxes: list, 
     if same_stem:
         if named is not None:
             text = f"<filename> names {named.name}, which is another picture than {same_stem[0].name}"
+            problems.append(Problem(file, "other-picture", text, "took the one with the XML's own name", note=True))
+        elif filename and not leads_outside(filename) and name_key(Path(last_part(filename)).stem) != name_key(xml.stem):
+            text = f"<filename> names {last_part(filename)}, which is not there"
             problems.append(Problem(file, "other-picture", text, "took the one with the XML's own name", note=True))
         return same_stem[0]
     if named is None:

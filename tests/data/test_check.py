@@ -75,6 +75,57 @@ def test_classes_that_differ_by_spelling(make, names, similar):
     assert [kind for kind, _ in kinds(check_dataset(make([GOOD], classes=names)))] == (["similar-classes"] if similar else [])
 
 
+@pytest.mark.parametrize(
+    ("names", "counts", "noted"),
+    [
+        (("mask_weared_incorrect", "mask_worn_incorrect"), (29, 1), True),
+        (("mask_weared_incorrect", "mask_worn_incorrect"), (1, 29), True),
+        (("platelets", "platelet"), (30, 3), True),
+        (("platelets", "platelet"), (30, 4), False),  # too many for a slip of the finger
+        (("platelets", "platelet"), (26, 3), False),  # so small a set has rare classes
+        (("platelets", "platelet"), (30, 0), False),  # that is told as unused
+        (("with_mask", "without_mask"), (40, 9), False),
+        (("speed 30", "speed 50"), (40, 1), False),  # numbers are not misspelt
+        (("bend left", "bend right"), (40, 1), False),
+    ],
+)
+def test_a_rare_class_with_nearly_the_name_of_another(make, names, counts, noted):
+    def picture(label):
+        return [[k, k, k + 20, k + 20] for k in range(0, 5, 5)], [label]
+
+    contents = [picture(label) for label, count in enumerate(counts) for _ in range(count)]
+    problems = [p for p in check_dataset(make(contents, classes=names)).problems if p.kind == "similar-classes"]
+    assert [p.note for p in problems] == [True] * noted
+    assert all(repr(name) in p.detail for p in problems for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("a.png", False), ("a-1_b(2)+~.png", False), ("a b.png", True), ("사진.png", True), ("né.png", True), ("a#b.png", True)],
+)
+def test_file_names_at_which_other_tools_stumble(make, name, odd):
+    root = make([GOOD])
+    stem = name.removesuffix(".png")
+    for folder, suffix in (("JPEGImages", ".png"), ("Annotations", ".xml")):
+        (root / folder / f"train0{suffix}").rename(root / folder / f"{stem}{suffix}")
+    xml = root / "Annotations" / f"{stem}.xml"
+    xml.write_text(xml.read_text().replace("train0.png", name), encoding="utf-8")
+    (root / "ImageSets" / "Main" / "train.txt").write_text(f"{stem}\n", encoding="utf-8")
+    assert [(p.kind, p.file, p.note) for p in check_dataset(root).problems] == [("odd-name", f"JPEGImages/{name}", True)] * odd
+
+
+def test_a_picture_twice_in_a_set_without_splits(tmp_path):
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (60, 40), "red" if name == "b" else "blue").save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.xml").write_text(
+            f"<annotation><filename>{name}.png</filename><size><width>60</width><height>40</height></size><object><name>cat</name><bndbox>"
+            "<xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>"
+        )
+    assert [(p.kind, p.file, p.detail) for p in check_dataset(tmp_path).problems] == [
+        ("same-picture", "a.png", "the same picture as c.png")
+    ]
+
+
 def test_a_picture_in_two_splits(make):
     root = make([GOOD, ([], [])], split="train")
     make([GOOD], split="test")

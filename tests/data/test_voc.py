@@ -197,7 +197,7 @@ class TestFiles:
         [
             ("a", "a.JPG", "a.jpg"),
             ("a b (1)", "a b (1).png", "a b (1).png"),
-            ("사진", "사진.png", "x.png"),
+            ("사진", "사진.png", "사진.jpeg"),
             ("e\u0301", "\u00e9.png", "e\u0301.png"),  # an accent stored apart, as macOS does
             ("a", "other.png", "other.png"),
             ("a", "other.png", r"C:\data\other.png"),
@@ -212,6 +212,23 @@ class TestFiles:
         assert [record.path for record in annotations.images] == [root / "JPEGImages" / picture]
         outside = filename.startswith(("C:", "/", ".."))
         assert kinds(annotations) == (["path-outside"] if outside else [])
+
+    def test_a_filename_that_is_not_there_is_noted(self, make):
+        annotations = read_dataset(make({"a": xml(GOOD, filename="IMG_2041.png")}))
+        assert [record.path.name for record in annotations.images] == ["a.png"]
+        assert [(p.kind, p.detail, p.note) for p in annotations.problems] == [
+            ("other-picture", "<filename> names IMG_2041.png, which is not there", True)
+        ]
+
+    @pytest.mark.parametrize(
+        ("written", "padded"), [("cat ", True), (" cat", True), ("black  cat", True), ("\n  cat\n ", False), ("cat", False)]
+    )
+    def test_blanks_in_a_class_are_told(self, make, written, padded):
+        annotations = read_dataset(make({"a": xml((written, 1, 1, 10, 10))}))
+        name = " ".join(written.split())
+        assert annotations.classes == (name,)
+        told = [("padded-name", f"object 0 is of class {written!r}", f"read as {name!r}", False)] if padded else []
+        assert [(p.kind, p.detail, p.action, p.note) for p in annotations.problems] == told
 
     def test_a_file_name_never_leads_out_of_the_dataset(self, make, tmp_path):
         root = make({"ok": xml(GOOD, filename="ok.png"), "a": xml(GOOD, filename="../secret.png")}, pictures=["ok.png"])

@@ -5,10 +5,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Where the long tests find NVIDIA's Triton. It is made there where it can be; name one that stands to save the download.
+COURSEKIT_TRITON ?= build/triton
 # The real number of cores; more threads than cores make torch crawl.
 CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: course test full bench build clean
+.PHONY: course test full bench gpu gpu-carry build clean
 
 course: $(VENV)/.course
 	@$(BIN)/coursekit start $(ARGS)
@@ -36,8 +38,10 @@ test: $(VENV)/.dev
 
 # The long checks: metric bands at the quick budget, mutants, long tests (trainings one after the other, grading side by side), real data
 # (../shared/data, where it is), and a run without a network.
+full: export COURSEKIT_TRITON := $(abspath $(COURSEKIT_TRITON))
 full: $(VENV)/.dev
 	$(BIN)/coursekit build
+	-$(BIN)/python -m coursekit.serving.triton install $(COURSEKIT_TRITON)
 	$(BIN)/python -m coursekit.authoring.rehearse --level quick --solved
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline --solved
@@ -60,6 +64,16 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/clinic.py
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/pack.py
+
+# On a machine with an NVIDIA GPU: every solved notebook at the full budget, the tests for a GPU and its benchmarks, into one report. On others
+# one sentence. ARGS="--limit-seconds 560 --resume" makes it in several calls, ARGS=--help lists more.
+gpu: $(VENV)/.dev
+	$(BIN)/python -m coursekit.authoring.gpu $(ARGS)
+
+# What a machine needs for that which has torch but no registry, in build/carry (CONTRIBUTING.md says how it is used there).
+gpu-carry: $(VENV)/.dev
+	$(BIN)/coursekit build
+	$(BIN)/python -m coursekit.authoring.carry build/carry $(ARGS)
 
 build: $(VENV)/.dev
 	$(BIN)/coursekit build

@@ -208,7 +208,6 @@ def ask(command: str) -> dict:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_a_whole_run_without_triton(no_triton, exported, number):
     pytest.importorskip("onnxruntime")
-    pytest.importorskip("coursekit.serving.page")
     command = [sys.executable, "-m", "coursekit.cli", "serve", "--weights", str(exported), "--http", "0", "--page", "0", "--threads", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as program:
         try:

@@ -277,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code, message=None, explain=None) -> None:
         """What http.server itself finds wrong, such as a request line that is none."""
         self.close_connection = True
-        self.command = self.command or "GET"
+        self.command, self.request_version = self.command or "GET", self.protocol_version  # it takes nonsense for HTTP/0.9, without headers
         self._send(_refusal(f"this is no request that can be answered: {message or code}", code))
 
     def log_message(self, *arguments) -> None:

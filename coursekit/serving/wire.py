@@ -165,8 +165,11 @@ def _exchange(connection: http.client.HTTPConnection, method: str, path: str, bo
     """Send and receive, all of it within ``timeout`` seconds: status, headers, content."""
     deadline = time.monotonic() + timeout
     connection.timeout = timeout
-    if connection.sock is not None:
-        connection.sock.settimeout(timeout)
+    if connection.sock is None:
+        connection.connect()
+        if connection.sock.getsockname() == connection.sock.getpeername():  # where nobody listens, a socket may happen to call itself
+            raise ConnectionRefusedError("nobody listens")
+    connection.sock.settimeout(timeout)
     connection.response_class = lambda sock, **more: http.client.HTTPResponse(_Timed(sock, deadline), **more)
     connection.request(method, path, body, headers)
     response = connection.getresponse()

@@ -85,8 +85,9 @@ EVIDENCE = {  # by which a paragraph is found that answers a question of which n
 
 def _answer(topic: str, parts: list[Section]) -> str:
     """Everything that the report says about a topic, in small letters, without what the template left."""
-    blocks = [block.text for section in parts if topic in section.topics for block in section.blocks]
-    if not blocks:
+    about = [section for section in parts if topic in section.topics]
+    blocks = [block.text for section in about for block in section.blocks]
+    if not about:
         all_blocks = (block.text for section in parts for block in section.blocks)
         blocks = [text for text in all_blocks if EVIDENCE[topic].search(text)]
     return w.LEFT.sub(" ", "\n\n".join(blocks))

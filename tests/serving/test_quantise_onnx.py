@@ -19,8 +19,8 @@ pytest.importorskip("onnxruntime")
 def calibration():
     from coursekit.data.signs import SignScenes
 
-    world = SignScenes(12, seed=77)
-    return [world[index][0] for index in range(12)]
+    world = SignScenes(8, seed=77)
+    return [world[index][0] for index in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_file_still_tells_what_it_is(made, shipped_onnx):
         "per_channel": True,
         "reduce_range": False,
         "decoding": False,
-        "pictures": 12,
+        "pictures": 8,
     }
 
 

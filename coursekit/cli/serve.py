@@ -41,7 +41,7 @@ def serve(
     max_batch: Annotated[int, Option(help="Most pictures at a time.", min=1)] = 8,
     max_delay: Annotated[float, Option(help="Milliseconds that a request waits for others.", min=0)] = 2.0,
     threads: Annotated[int, Option(help="0: one for each core.", min=0)] = 0,
-    get_triton: Annotated[bool, Option("--get-triton", help="Fetch NVIDIA's Triton first (Linux, about 200 MB).")] = False,
+    get_triton: Annotated[bool, Option("--get-triton", help="Fetch NVIDIA's Triton first (Linux, about 100 MB).")] = False,
 ) -> None:
     """Serve a detector over HTTP and gRPC, to this machine only; Ctrl-C ends it.
 
@@ -62,6 +62,7 @@ def serve(
     settings = {"max_batch": max_batch, "max_delay_ms": max_delay, "threads": threads, "confidence": conf}
     if only_repository:
         _say_repository(_write(repository, weights, project, name, settings))
+        typer.echo(f"any Triton serves it whose Python has numpy and onnxruntime: tritonserver --model-repository={repository}")
         return
     environment = _environment(backend)
     wished = {"--http": http} | ({"--grpc": grpc, "--metrics": metrics} if environment else {}) | ({} if no_page else {"--page": page})

@@ -85,17 +85,17 @@ def why_no_triton() -> str:
         return why
     if named := os.environ.get("COURSEKIT_TRITON"):
         return f"COURSEKIT_TRITON names {named}, which holds no Triton; `python -m coursekit.serving.triton install {named}` makes it"
-    return "Triton is not installed; `coursekit serve --get-triton` fetches it (about 200 MB)"
+    return "Triton is not installed; `coursekit serve --get-triton` fetches it (about 100 MB)"
 
 
 def why_not_here() -> str:
     """Why the server cannot run on this kind of machine, in one sentence; empty where it can."""
-    system, processor = platform.system(), platform.machine()
-    if system != "Linux" or processor not in ("x86_64", "AMD64") or platform.libc_ver()[0] != "glibc":
-        return f"Triton's wheel is for Linux with glibc on x86_64, and this is {system} {platform.libc_ver()[0]} on {processor}".replace(
-            "  ", " "
-        )
-    return ""
+    (libc, version), processor = platform.libc_ver(), platform.machine()
+    new = [int(part) for part in version.split(".")[:2] if part.isdigit()] >= [2, 35]
+    if platform.system() == "Linux" and processor in ("x86_64", "AMD64") and libc == "glibc" and new:
+        return ""
+    this = " ".join(filter(None, (platform.system(), libc, version, "on", processor)))
+    return f"Triton's wheel is for Linux with glibc 2.35 or newer on x86_64, and this is {this}"
 
 
 def inspect(folder: Path | str) -> Environment:
@@ -118,7 +118,7 @@ def inspect(folder: Path | str) -> Environment:
 
 
 def install_triton(folder: Path | str | None = None, say=lambda sentence: None) -> Path:
-    """Make a virtual environment with the server, by venv and pip. Some 200 MB come through the network; one that stands is kept.
+    """Make a virtual environment with the server, by venv and pip. Some 100 MB come through the network; one that stands is kept.
 
     Args:
         folder: of the environment; by default where `find_triton` looks. It appears whole or not at all.

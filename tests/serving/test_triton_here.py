@@ -407,17 +407,27 @@ def test_a_folder_of_something_else_is_left_alone(cheap, tmp_path):
 
 @pytest.mark.parametrize(
     ("system", "processor", "libc"),
-    [("Darwin", "arm64", ""), ("Windows", "AMD64", ""), ("Linux", "aarch64", "glibc"), ("Linux", "x86_64", "musl")],
-    ids=["Apple", "Windows", "ARM", "Alpine"],
+    [
+        ("Darwin", "arm64", ("", "")),
+        ("Windows", "AMD64", ("", "")),
+        ("Linux", "aarch64", ("glibc", "2.36")),
+        ("Linux", "x86_64", ("", "")),
+        ("Linux", "x86_64", ("glibc", "2.31")),
+    ],
+    ids=["Apple", "Windows", "ARM", "Alpine", "old"],
 )
 def test_machines_that_it_is_not_made_for(monkeypatch, tmp_path, system, processor, libc):
     monkeypatch.setattr(triton_environment.platform, "system", lambda: system)
     monkeypatch.setattr(triton_environment.platform, "machine", lambda: processor)
-    monkeypatch.setattr(triton_environment.platform, "libc_ver", lambda: (libc, ""))
-    with pytest.raises(ValueError, match=rf"is for Linux with glibc on x86_64, and this is {system}.* on {processor}$"):
+    monkeypatch.setattr(triton_environment.platform, "libc_ver", lambda: libc)
+    with pytest.raises(ValueError, match=rf"is for Linux with glibc 2.35 or newer on x86_64, and this is {system}.* on {processor}$"):
         install_triton(tmp_path / "env")
     monkeypatch.delenv("COURSEKIT_TRITON", raising=False)
     assert system in why_no_triton()
+    monkeypatch.setattr(triton_environment.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(triton_environment.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(triton_environment.platform, "libc_ver", lambda: ("glibc", "2.100"))
+    assert triton_environment.why_not_here() == ""
 
 
 @pytest.mark.parametrize("arguments", [[], ["remove"], ["install", "a", "b"]], ids=str)

@@ -120,6 +120,7 @@ def decode_image(content: bytes, name: str = "the picture") -> np.ndarray:
 
 
 def _decode(picture: Image.Image, path: Path | str) -> np.ndarray:
+    picture.filename = ""  # or Pillow 13 maps plain grey TIFFs into memory with sides that it swapped for EXIF before, and scrambles them
     try:
         picture.load()
     except Exception as error:  # each of Pillow's decoders has its own exceptions

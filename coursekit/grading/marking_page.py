@@ -6,14 +6,15 @@ nothing that a student wrote is shown other than as text. No script: every butto
 
 import hmac
 import secrets
-import sys
-from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from coursekit.grading.html import Html, bar, block, element, number, page, visible
 from coursekit.grading.markdown import markdown
 from coursekit.grading.marking import Desk, Part, Piece, points_in
+from coursekit.grading.papers import Paper
+from coursekit.loopback import HEADERS, LoopbackServer
 
 LARGEST = 400_000  # bytes of a form
 LONGEST_COMMENT = 4000
@@ -65,7 +66,8 @@ def student_page(desk: Desk, place: int, home: str, message: str = "", typed: Ma
         points = typed_points(mark.points) if mark else ""
         if typed is not None:
             comment, points = typed.get(f"comment{i}", comment), typed.get(f"points{i}", points)
-        parts.append(_part(i, part, desk.answers[student][part.id], points, comment, mark is not None))
+        answer = _answer(desk.answers[student][part.id], f"{home}/{place + 1}/picture", desk.papers.get(student, ()))
+        parts.append(_part(i, part, answer, _help(desk.helps.get((student, part.id), ())), points, comment, mark is not None))
     problem = element("p", "Could not be read: ", visible(desk.problems[student], 300)) if student in desk.problems else None
     body = [
         _navigation(desk, place, home),
@@ -73,6 +75,7 @@ def student_page(desk: Desk, place: int, home: str, message: str = "", typed: Ma
         _progress(desk),
         element("p", element("strong", "Not saved: "), visible(message, 300), role="alert", class_="card bad") if message else None,
         problem,
+        _papers(desk.papers.get(student, ()), f"{home}/{place + 1}/picture"),
         element(
             "form",
             element(
@@ -84,7 +87,38 @@ def student_page(desk: Desk, place: int, home: str, message: str = "", typed: Ma
             action=f"{home}/{place + 1}",
         ),
     ]
-    return page(f"{desk.shown_name(student)}: marking", element("main", *body), style=STYLE, forms=True)
+    pictures = any(paper.picture for paper in desk.papers.get(student, ()))
+    return page(f"{desk.shown_name(student)}: marking", element("main", *body), style=STYLE, forms=True, pictures=pictures)
+
+
+def _papers(papers: Sequence[Paper], pictures: str) -> Html | None:
+    """What was handed in beside the notebook: texts as texts, of pictures the pixels; what could not be read says why."""
+    if not papers:
+        return None
+    shown = []
+    for i, paper in enumerate(papers):
+        told = [element("p", visible(paper.note, 400), class_="soft")] if paper.note else []
+        if paper.picture:
+            told.append(_picture(i, paper, pictures))
+        elif paper.text:
+            told += markdown(paper.text) if paper.kind == "report" else [block(paper.text, 20_000, visible(paper.name, 80))]
+        shown.append(element("details", element("summary", visible(paper.name, 120)), *told, class_="answer"))
+    count = f"{len(papers)} file{'s' if len(papers) != 1 else ''} beside the notebook"
+    return element("section", element("h2", count), *shown, class_="card", id="papers")
+
+
+def _picture(i: int, paper: Paper, pictures: str) -> Html:
+    return element("img", src=f"{pictures}/{i}", alt=visible(paper.name, 120), class_="paper")
+
+
+def _help(sentences: Sequence[str]) -> Html | None:
+    """Beside a part, apart from the answer and from the levels: a machine has no points to give here."""
+    if not sentences:
+        return None
+    items = [element("li", visible(sentence, 400)) for sentence in sentences[:12]]
+    return element(
+        "details", element("summary", "What a machine noticed (a help, no mark)"), element("ul", items), open=True, class_="soft"
+    )
 
 
 def _navigation(desk: Desk, place: int, home: str) -> Html:
@@ -102,7 +136,7 @@ def _navigation(desk: Desk, place: int, home: str) -> Html:
     )
 
 
-def _part(i: int, part: Part, answer: tuple[Piece, ...], points: str, comment: str, marked: bool) -> Html:
+def _part(i: int, part: Part, answer: Html, noticed: Html | None, points: str, comment: str, marked: bool) -> Html:
     state = element("span", "✓ marked" if marked else "○ not marked yet", class_=f"mark {'good' if marked else ''}")
     buttons = [
         element(
@@ -130,14 +164,15 @@ def _part(i: int, part: Part, answer: tuple[Piece, ...], points: str, comment: s
         "textarea", "\n", visible(comment, LONGEST_COMMENT), id=f"comment{i}", name=f"comment{i}", rows=3, maxlength=LONGEST_COMMENT
     )
     heading = element("h2", visible(part.title, 120), " ", element("small", f"{number(part.points)} points"))
-    return element("section", heading, element("p", state), _answer(answer), *buttons, own, said, box, class_="card", id=f"part{i}")
+    return element("section", heading, element("p", state), answer, noticed, *buttons, own, said, box, class_="card", id=f"part{i}")
 
 
-def _answer(pieces: tuple[Piece, ...]) -> Html:
+def _answer(pieces: tuple[Piece, ...], pictures: str, papers: Sequence[Paper]) -> Html:
     """What the learner wrote: markdown as our own elements, and as it was typed."""
     if not pieces:
         return element("p", element("em", "Nothing is written here."), class_="answer")
     shown = [block(piece.text, 40_000) if piece.kind == "code" else markdown(piece.text) for piece in pieces]
+    shown += [_picture(i, papers[i], pictures) for piece in pieces for i in piece.pictures]
     typed = "\n\n".join(piece.text for piece in pieces)
     return element(
         "div",
@@ -187,6 +222,8 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         if where == "":
             self._send(200, overview(server.desk, server.home))
+        elif "/" in where:
+            self._send_picture(where)
         elif (place := self._place(where)) is not None:
             self._send(200, student_page(server.desk, place, server.home))
 
@@ -215,11 +252,25 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in server.hosts:
             self._send(403, "This page is only for the browser of the machine it runs on.\n")
             return None
-        _, token, *rest = [*urlsplit(self.path).path.split("/"), ""]
+        _, token, *rest = [*urlsplit(self.path).path.split("/", 2), ""]
         if not hmac.compare_digest(token.encode(), server.token.encode()):
             self._send(403, "The address is not the one that coursekit mark printed.\n")
             return None
         return rest[0] if rest else ""
+
+    def _send_picture(self, where: str) -> None:
+        """``3/picture/0``: a picture that we packed ourselves."""
+        number, _, which = where.partition("/picture/")
+        place = self._place(number)
+        if place is None:
+            return
+        desk = self.server.desk
+        papers = desk.papers.get(desk.students[place], ())
+        known = which.isascii() and which.isdigit() and len(which) < 5 and int(which) < len(papers)
+        if known and papers[int(which)].picture:
+            self._send(200, papers[int(which)].picture)
+        else:
+            self._send(404, "There is no such picture.\n")
 
     def _place(self, where: str) -> int | None:
         if where.isascii() and where.isdigit() and len(where) < 9 and 1 <= int(where) <= len(self.server.desk.students):
@@ -227,10 +278,15 @@ class Handler(BaseHTTPRequestHandler):
         self._send(404, "There is no such submission.\n")
         return None
 
-    def _send(self, status: int, text: str, location: str | None = None) -> None:
-        body = text.encode("utf-8", "replace")
+    def _send(self, status: int, content: str | bytes, location: str | None = None) -> None:
+        """A page, a sentence, or the bytes of a PNG."""
+        if isinstance(content, bytes):
+            body, kind = content, "image/png"
+        else:
+            body = content.encode("utf-8", "replace")
+            kind = f"text/{'html' if content.startswith('<!doctype') else 'plain'}; charset=utf-8"
         self.send_response(status)
-        self.send_header("Content-Type", f"text/{'html' if text.startswith('<!doctype') else 'plain'}; charset=utf-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Security-Policy", "script-src 'none'; frame-ancestors 'none'")
         for name, value in HEADERS.items():
@@ -244,29 +300,14 @@ class Handler(BaseHTTPRequestHandler):
         """The address holds the token; it belongs into no log."""
 
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",  # with no-referrer a browser would send no Origin with the form
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
-
-class MarkingServer(ThreadingHTTPServer):
+class MarkingServer(LoopbackServer):
     """On 127.0.0.1, at a free port unless one is given. `address` is what to open."""
 
-    daemon_threads = True
-
     def __init__(self, desk: Desk, port: int = 0):
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(Handler, port)
         self.desk, self.token = desk, secrets.token_urlsafe(24)
-        port = self.server_address[1]
         self.home = f"/{self.token}"
-        self.hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
-        self.origins = tuple(f"http://{host}" for host in self.hosts)
-        self.address = f"http://127.0.0.1:{port}{self.home}/"
+        self.address = f"{self.origins[0]}{self.home}/"
 
     def after(self, place: int) -> str:
         """Where to go after a mark: the next part that lacks one, the next student who does, or the list."""
@@ -274,11 +315,6 @@ class MarkingServer(ThreadingHTTPServer):
             return f"{self.home}/{place + 1}#part{left[0]}"
         unmarked = self.desk.next_unmarked(place)
         return f"{self.home}/" if unmarked is None else f"{self.home}/{unmarked + 1}"
-
-    def handle_error(self, request, client_address) -> None:
-        """A browser that hangs up is no news; a fault of ours is."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
 
 
 STYLE = """
@@ -293,6 +329,7 @@ input, textarea { font: inherit; color: var(--ink); background: var(--page); bor
 input { width: 6rem; padding: 0.2rem 0.5rem; }
 textarea { width: 100%; padding: 0.3rem 0.5rem; display: block; }
 p .bar { vertical-align: middle; }
+img.paper { max-width: 100%; height: auto; display: block; margin: 0.5rem 0; background: #ffffff; }
 tbody th { font-weight: 400; white-space: nowrap; }
 .go { font-weight: 700; }
 """

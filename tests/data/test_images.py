@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from coursekit.data import images
-from coursekit.data.images import PictureError, PictureFinder, PictureFolder, load_image, read_header
+from coursekit.data.images import PictureError, PictureFinder, PictureFolder, decode_image, load_image, read_header
 
 
 def picture(folder, mode, values, name="a.png", **save):
@@ -111,6 +111,33 @@ def test_exif_orientation_shows_what_a_viewer_shows(tmp_path, orientation, suffi
     header = read_header(path)
     assert (header.width, header.height, header.orientation) == (32, 16, orientation)
     np.testing.assert_allclose(load_image(path).astype(int), shown.transpose(2, 0, 1), atol=30)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("mode", ["RGB", "L", "LA", "P", "I;16", "CMYK"])
+def test_bytes_are_read_like_a_file(tmp_path, mode, orientation):
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = orientation
+    path = tmp_path / "a.tif"
+    Image.linear_gradient("L").resize((6, 4)).convert(mode).save(path, exif=exif, **({"format": "PNG"} if mode in ("LA", "P") else {}))
+    upright = decode_image(path.read_bytes())
+    assert upright.shape == ((3, 4, 6) if orientation == 1 else (3, 6, 4))
+    assert (np.diff(upright.astype(int), axis=1 if orientation == 1 else 2) != 0).any()  # a gradient down, or across
+    assert (np.diff(upright.astype(int), axis=2 if orientation == 1 else 1) == 0).all()
+    np.testing.assert_array_equal(load_image(path), upright)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"^upload: not a picture that can be read \(the file is empty\)$"),
+        (b"text", r"^upload: not a picture that can be read \(4 bytes\)$"),
+        (b"\x89PNG\r\n\x1a\n\x00", "^upload: "),
+    ],
+)
+def test_bytes_that_are_no_picture_are_called_by_the_given_name(content, said):
+    with pytest.raises(PictureError, match=said):
+        decode_image(content, "upload")
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])

@@ -17,7 +17,10 @@ def make(
     variants: Annotated[
         str, typer.Option(help="How many exercises of its own this class gets in each notebook, or their families: 13.variant_iou,…")
     ] = "0",
-    rubric: Annotated[list[Path] | None, typer.Option(help="YAML or JSON of what is marked by hand.", show_default=False)] = None,
+    rubric: Annotated[
+        list[Path] | None,
+        typer.Option(help="YAML or JSON of what is marked by hand; project: the course's own, for 24.", show_default=False),
+    ] = None,
 ) -> None:
     """Make an assignment of some notebooks: release/ for the class, grader/ for yourself."""
     from ..grading.assignment import make as make_assignment
@@ -74,6 +77,8 @@ def warnings_about(assignment) -> list[str]:
 
 
 def _rubric(path: Path) -> dict:
+    """A rubric of one's own, or by its word the course's."""
     from ..grading.rubric import read_rubric
+    from ..resources import resource
 
-    return read_rubric(path)
+    return read_rubric(resource("project_rubric.yaml") if str(path) == "project" and not path.is_file() else path)

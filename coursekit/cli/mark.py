@@ -16,9 +16,14 @@ def mark(
     submissions: Annotated[Path, typer.Argument(help="Folder or zip of what the students handed in.", show_default=False)],
     assignment: Annotated[Path, typer.Option(help="The grader's folder of the assignment, DIR/grader.", show_default=False)],
     gradebook: Annotated[Path, typer.Option(help="OUT/gradebook.sqlite, where marks go.", show_default=False)],
-    rubric: Annotated[list[Path] | None, typer.Option(help="YAML or JSON; without, the assignment's own.", show_default=False)] = None,
+    rubric: Annotated[
+        list[Path] | None, typer.Option(help="YAML or JSON, or project; without, the assignment's own.", show_default=False)
+    ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Mark in a spreadsheet: writes this CSV, or reads it back once it is there.", show_default=False)
+    ] = None,
+    competition: Annotated[
+        Path | None, typer.Option(help="OUT/keep of a competition: what a submission.csv scores is shown beside it.", show_default=False)
     ] = None,
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Hide names: students are numbers.")] = False,
     marker: Annotated[str | None, typer.Option(help="Who marks; your user name without.", show_default=False)] = None,
@@ -30,17 +35,35 @@ def mark(
     from ..grading.gradebook import Gradebook
     from ..grading.intake import submissions_in
     from ..grading.marking import desk as lay_out
-    from ..grading.rubric import read_rubric
+    from .assignment import _rubric as read_one
 
     bundle = read_bundle(assignment)
-    rubrics = [read_rubric(path) for path in rubric] if rubric else None
+    rubrics = [read_one(path) for path in rubric] if rubric else None
     book = Gradebook(gradebook)
-    desk = lay_out(bundle, submissions_in(submissions, bundle), book, rubrics, marker or getpass.getuser(), anonymous)
+    papers = any(part.get("report") for one in (bundle.rubrics if rubrics is None else rubrics) for part in one["parts"])
+    scorer = None if competition is None else _scorer(competition)
+    found = submissions_in(submissions, bundle, papers=papers, scorer=scorer)
+    desk = lay_out(bundle, found, book, rubrics, marker or getpass.getuser(), anonymous)
     if sheet is not None:
         _sheet(sheet, desk)
     else:
         _serve(desk, port, browser)
     _feedback(book, desk.name, gradebook.parent / "feedback")
+
+
+def _scorer(keep: Path):
+    """What to say about a project's submission: its scores on both parts, or why it has none."""
+    from ..project.scoring import Competition
+
+    competition = Competition.read(keep)
+
+    def said(raw: bytes, name: str) -> str:
+        try:
+            return f"Scored by {keep.parent.name or keep}: {competition.score_bytes(raw, name, private=True)}."
+        except ValueError as error:
+            return f"Cannot be scored: {error}"
+
+    return said
 
 
 def _sheet(path: Path, desk) -> None:

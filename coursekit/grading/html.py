@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-VOID = frozenset(("meta", "br", "hr", "input", "wbr"))
+VOID = frozenset(("meta", "br", "hr", "input", "wbr", "img"))
 SHAPES = frozenset(("rect", "line"))  # of SVG, where only a slash closes an element without an end tag
 _TEXT = (
     "h1",
@@ -43,7 +43,7 @@ ELEMENTS = VOID.union(SHAPES, _TEXT, _TABLES, _FORMS, _DOCUMENT)
 _COMMON = ("lang", "charset", "name", "content", "http-equiv", "id", "class", "href", "scope", "colspan", "role", "tabindex", "open")
 _FIELDS = ("for", "type", "value", "method", "action", "rows", "maxlength", "min", "max", "step", "accesskey", "autofocus", "autocomplete")
 _SHAPES = ("viewBox", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "rx", "d", "text-anchor")
-ATTRIBUTES = frozenset(("aria-label", "aria-hidden", "aria-current")).union(_COMMON, _FIELDS, _SHAPES)
+ATTRIBUTES = frozenset(("aria-label", "aria-hidden", "aria-current", "src", "alt")).union(_COMMON, _FIELDS, _SHAPES)
 _LINK = re.compile(r"#[A-Za-z][\w-]*|/?[A-Za-z0-9_%~.-]+(/[A-Za-z0-9_%~.-]+)*/?(#[A-Za-z][\w-]*)?", re.ASCII)  # no scheme, no //host
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u180b\u180c\u180d\u180f")  # letters by their category, blank to the eye
 _JOINERS = frozenset("\u200c\u200d")  # without them Persian words and family emoji fall apart
@@ -101,7 +101,7 @@ def element(tag: str, *children: object, **attributes: object) -> Html:
             raise ValueError(f"an attribute of <{tag}> must be one of ours, got {name!r}")
         if value is None or value is False:
             continue
-        if name in ("href", "action") and not _LINK.fullmatch(str(value)):
+        if name in ("href", "action", "src") and not _LINK.fullmatch(str(value)):
             raise ValueError(f"{name} must stay on this machine, got {str(value)[:80]!r}")
         parts.append(f" {name}" if value is True else f' {name}="{html.escape(str(value))}"')
     parts.append("/>" if tag in SHAPES else ">")
@@ -169,7 +169,7 @@ def bar(share: float, words_for_it: str, width: int = 160) -> Html:
     return element("svg", *shapes, class_="bar", viewBox=f"0 0 {width} 10", width=width, height=10, role="img", aria_label=words_for_it)
 
 
-def page(title: str, *body: object, style: str = "", forms: bool = False) -> str:
+def page(title: str, *body: object, style: str = "", forms: bool = False, pictures: bool = False) -> str:
     """A whole document.
 
     Args:
@@ -177,11 +177,13 @@ def page(title: str, *body: object, style: str = "", forms: bool = False) -> str
         body: what `element` made.
         style: rules that this page needs beyond the common ones, from our own source.
         forms: it may send a form to where it came from.
+        pictures: it may show pictures from where it came from.
     """
     sheet = STYLE + style
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     target = "'self'" if forms else "'none'"
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action {target}"
+    policy += "; img-src 'self'" if pictures else ""
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from .assignment import FILE, Assignment
 from .handed_in import Node, Unreadable, files_below, is_junk, tree_at
 from .names import distinct, safe_name, shown
+from .papers import Scorer, is_paper
 from .submission import MOST_FILES, Reader, Submission, is_notebook, is_script
 
 __all__ = ["Intake", "Submission", "submissions_in"]
@@ -42,20 +43,30 @@ class Intake:
         assignment: whose exercises are looked for.
         mtime: take a file's own time as the time of handing in. Copying changes it, so it must be asked for.
         times: when each student handed in, ISO 8601 with a zone, by name or number; it counts before everything else.
+        papers: look also at what lies beside the notebooks, for marking by hand; scorer: see `papers.papers_of`.
 
     Raises:
         FileNotFoundError, ValueError: if there is nothing there, or no submission in it.
     """
 
-    def __init__(self, path: Path | str, assignment: Assignment, mtime: bool = False, times: Mapping[str, str] | None = None):
-        path = Path(path)
+    def __init__(
+        self,
+        path: Path | str,
+        assignment: Assignment,
+        mtime: bool = False,
+        times: Mapping[str, str] | None = None,
+        papers: bool = False,
+        scorer: Scorer | None = None,
+    ):
+        path, self.papers, self.scorer = Path(path), papers, scorer
         _refuse_bundle(path)
         self.assignment, self.mtime, self.times = assignment, mtime, dict(times or {})
         self.zipped = path.is_file()
         self.stems = tuple(dict.fromkeys(task.notebook for task in assignment.tasks))
         self.ignored: list[str] = []
         try:
-            self.owners = self._named(_owners(_root(tree_at(path), self.stems, self.zipped), self.stems, self.ignored))
+            root = _root(tree_at(path), self.stems, self.zipped)
+            self.owners = self._named(_owners(root, self.stems, self.ignored, papers))
         except Unreadable as problem:
             raise ValueError(f"{path} {problem}") from None
         if not self.owners:
@@ -67,7 +78,7 @@ class Intake:
         return len(self.owners)
 
     def __iter__(self) -> Iterator[Submission]:
-        reader = Reader(self.assignment)
+        reader = Reader(self.assignment, self.papers, self.scorer)
         for student, owner in self.owners.items():
             try:
                 submission = reader.read(student, owner.nodes, owner.late)
@@ -156,10 +167,10 @@ def _zips(nodes: list[Node]) -> int:
     return sum(node.zipped for node in nodes)
 
 
-def _owners(root: Node, stems: tuple[str, ...], ignored: list[str]) -> dict[str, Owner]:
+def _owners(root: Node, stems: tuple[str, ...], ignored: list[str], papers: bool) -> dict[str, Owner]:
     """By raw name. Notebooks without any student's name are those of one student whose folder this is, unless there are others."""
     found: dict[str, Owner] = {}
-    owned = [(node, _owner(node, stems)) for node in _children(root)]
+    owned = [(node, _owner(node, stems, papers)) for node in _children(root)]
     several = any(whose and whose[0] for _, whose in owned)
     for node, whose in owned:
         if whose is None or (several and not whose[0]):
@@ -172,7 +183,7 @@ def _owners(root: Node, stems: tuple[str, ...], ignored: list[str]) -> dict[str,
     return found
 
 
-def _owner(node: Node, stems: tuple[str, ...]) -> tuple[str, bool] | None:
+def _owner(node: Node, stems: tuple[str, ...], papers: bool) -> tuple[str, bool] | None:
     """(student, marked as late) of something at the top; None for what is no submission, no name where it only names the notebook."""
     if len(node.name) > LONGEST:
         return node.name, False
@@ -184,7 +195,8 @@ def _owner(node: Node, stems: tuple[str, ...]) -> tuple[str, bool] | None:
     known = CANVAS.fullmatch(name)
     if known and min(len(known[3]), len(known[4])) > 1:
         return f"{known[1]}_{known[3]}", bool(known[2])
-    if not (is_notebook(node.name) or is_script(node.name) or node.zipped or node.problem):
+    beside = papers and is_paper(node.name) and "--" in node.name  # alice--report.md; without a name it is anybody's
+    if not (is_notebook(node.name) or is_script(node.name) or node.zipped or node.problem or beside):
         return None
     if "--" in name:
         return name.rpartition("--")[0] or name, False

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from coursekit.grading.assignment import Assignment
 from coursekit.grading.feedback import feedback_file, feedback_page
 from coursekit.grading.gradebook import Gradebook, ManualMark
 from coursekit.grading.html import number
+from coursekit.grading.papers import Paper
 from coursekit.grading.submission import Submission
 from coursekit.grading.table import csv_text, plain, read_csv, write_csv
 from coursekit.grading.table import number as plainly
+from coursekit.project.report_check import gaps, sections_about
 
 EMPTY = ("*Write your answer here.*", "")
 MOST_CELLS, LONGEST = 20, 40_000  # of one answer
+_PICTURE = re.compile(r"!\[[^\[\]\n]{0,300}\]\(([^()\s]{1,300})[^()\n]{0,200}\)")
 COLUMNS = ("student", "part", "title", "out of", "points", "comment", "answer")
 
 
@@ -31,6 +34,7 @@ class Part:
         title, points, levels: as in the file; levels are (points, text) pairs.
         exercise: whose cell is shown, if it is about one.
         cell: id of the cell with the answer.
+        report: what of the project's papers is shown; see `rubric`.
     """
 
     id: str
@@ -39,20 +43,27 @@ class Part:
     levels: tuple[tuple[float, str], ...]
     exercise: str | None
     cell: str
+    report: str | None = None
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Part":
         levels = tuple((float(level["points"]), level["text"]) for level in record.get("levels") or ())
         cell = record.get("cell") or f"answer-{re.sub(r'[^a-zA-Z0-9_-]', '-', record['id'])}"[:64]
-        return cls(record["id"], record.get("title") or record["id"], float(record["points"]), levels, record.get("exercise"), cell)
+        title, points = record.get("title") or record["id"], float(record["points"])
+        return cls(record["id"], title, points, levels, record.get("exercise"), cell, record.get("report"))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A cell of an answer: ``markdown`` or ``code``."""
+    """A cell of an answer, ``markdown`` or ``code``; or a section of the report.
+
+    Args:
+        pictures: places of those among the student's papers that it shows.
+    """
 
     kind: str
     text: str
+    pictures: tuple[int, ...] = ()
 
 
 @dataclass
@@ -68,6 +79,8 @@ class Desk:
         marker: who marks.
         anonymous: students are numbers, in an order that says nothing.
         drafts: comments that still lack points, by student and part.
+        papers: what each student handed in beside the notebook.
+        helps: what a machine can say about a part, by student and part; never a mark.
     """
 
     name: str
@@ -78,6 +91,8 @@ class Desk:
     marker: str = ""
     anonymous: bool = False
     drafts: dict[tuple[str, str], str] = field(default_factory=dict)
+    papers: dict[str, tuple[Paper, ...]] = field(default_factory=dict)
+    helps: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self):
@@ -141,19 +156,57 @@ def desk(
     names = [part.id for part in parts]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"parts of rubrics must have different ids, but {twice!r} stands there twice")
-    answers, problems = {}, {}
+    answers, problems, papers, helps = {}, {}, {}, {}
     for submission in submissions:
-        answers[submission.student] = {part.id: answer_to(part, submission, parts) for part in parts}
+        student, papers[submission.student] = submission.student, submission.papers
+        answers[student] = {part.id: answer_to(part, submission, parts) for part in parts}
+        helps |= {(student, part): said for part, said in machine_help(parts, submission.papers).items()}
         if submission.problem:
-            problems[submission.student] = submission.problem
+            problems[student] = submission.problem
     if not answers:
         raise ValueError("there is nothing to mark: no submission was found")
-    return Desk(assignment.name, parts, answers, problems, book, marker, anonymous)
+    return Desk(assignment.name, parts, answers, problems, book, marker, anonymous, papers=papers, helps=helps)
 
 
 def answer_to(part: Part, submission: Submission, parts: Sequence[Part]) -> tuple[Piece, ...]:
     """The cells that answer a part: those of its exercise; else the cell of its id, or what stands under its heading, and what follows it
-    up to the next question. Cells that are as they were handed out are no answer."""
+    up to the next question. Cells that are as they were handed out are no answer. Then what the project's report says about it."""
+    return (*_in_cells(part, submission, parts), *_in_papers(part, submission.papers))
+
+
+def _in_papers(part: Part, papers: Sequence[Paper]) -> Iterator[Piece]:
+    """The report's section, with the pictures that it shows; or the beginning of the submission."""
+    if part.report == "submission":
+        yield from (Piece("code", paper.text[:LONGEST]) for paper in papers if paper.kind == "submission" and paper.text)
+    elif part.report:
+        report = next((paper.text for paper in papers if paper.kind == "report"), "")
+        text = report if part.report == "all" else sections_about(report).get(part.report, "")
+        if text.strip():
+            names = {name.rpartition("/")[2] for name in _PICTURE.findall(text)}
+            shown = (i for i, paper in enumerate(papers) if paper.picture and paper.name.rpartition("/")[2] in names)
+            yield Piece("markdown", text[:LONGEST], tuple(shown))
+
+
+def machine_help(parts: Sequence[Part], papers: Sequence[Paper]) -> dict[str, tuple[str, ...]]:
+    """What a machine noticed about the parts that show the project's papers: gaps of the report, what the scorer said. Never a mark."""
+    if not papers:
+        return {}
+    report = next((paper for paper in papers if paper.kind == "report"), None)
+    found = gaps(report.text) if report is not None and report.text else []
+    said: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        if part.report == "submission":
+            notes = [paper.note for paper in papers if paper.kind == "submission" and paper.note]
+            missing = [] if any(paper.kind == "submission" for paper in papers) else ["No submission.csv was handed in."]
+            said[part.id] = (*notes, *missing)
+        elif part.report:
+            lacks = "" if part.report == "all" else part.report
+            none = () if report is not None and report.text else ("No report was handed in that can be read.",)
+            said[part.id] = (*none, *(gap.text for gap in found if gap.topic == lacks))
+    return {part: sentences for part, sentences in said.items() if sentences}
+
+
+def _in_cells(part: Part, submission: Submission, parts: Sequence[Part]) -> tuple[Piece, ...]:
     cells = [cell for notebook in submission.notebooks.values() for cell in notebook]
     if part.exercise:
         found = [cell for cell in cells if cell.exercise == part.exercise and cell.source.strip()]

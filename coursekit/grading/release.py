@@ -13,10 +13,15 @@ from coursekit.authoring.solved import Definition, Solution, definitions_in, sol
 from coursekit.exercises.core import Exercise
 from coursekit.files import write_bytes
 from coursekit.grading.assignment import Task, source_hash
+from coursekit.project.report_words import TOPICS
 
 if TYPE_CHECKING:
     from coursekit.grading.variants import Family
 
+_REPORT = dict.fromkeys(TOPICS, "what your `report.md` says about this") | {
+    "all": "your whole `report.md`",
+    "submission": "your `submission.csv` and what it scores",
+}
 Drawn = list[tuple["Family", dict[str, Any]]]
 
 
@@ -164,7 +169,9 @@ def _free_answers(rubric: dict, there: set[str]) -> list[NotebookNode]:
         if part.get("exercise") or grade_id in there:
             continue
         levels = [f"- {level['points']:g}: {level['text']}" for level in part.get("levels") or []]
-        question = new_markdown_cell("\n".join([f"### {part['title']} ({part['points']:g} points)", *([""] if levels else []), *levels]))
+        place = ["", f"Shown to the marker: {_REPORT[part['report']]}. Without it, write here."] if part.get("report") else []
+        title = f"### {part['title']} ({part['points']:g} points)"
+        question = new_markdown_cell("\n".join([title, *place, *([""] if levels else []), *levels]))
         question.id = f"text-{grade_id}"[:64]
         answer = new_markdown_cell("*Write your answer here.*", id=grade_id[:64])
         answer.metadata["coursekit"] = NotebookNode(answer=part["id"])

@@ -18,6 +18,11 @@ parts:
     title: What your numbers do not say
     points: 3
     cell: answer-limits           # optional: id of the markdown cell with the answer; answer-ID without
+  - id: hyper
+    title: Hyper-parameters and why
+    points: 4
+    report: hyper                 # optional: show this section of the project's report.md that was handed in beside the notebook:
+                                  # data, optimiser, first, next, overfitting, hyper, results, limits, all; submission: submission.csv
 """
 
 import json
@@ -25,10 +30,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from coursekit.project.report_words import TOPICS
+
 LARGEST = 200_000  # bytes
 MOST = 60  # parts, and levels of one
 _FILE = ("title", "notebook", "parts")
-_PART = ("id", "title", "points", "levels", "exercise", "cell")
+_PART = ("id", "title", "points", "levels", "exercise", "cell", "report")
+_REPORT = (*TOPICS, "all", "submission")
 _LEVEL = ("points", "text")
 
 
@@ -113,6 +121,10 @@ def _part(part: Any, where: tuple, lines: _Lines) -> dict[str, Any]:
     for field in ("exercise", "cell"):
         if part.get(field) is not None:
             made[field] = _text(part, field, where, lines)
+    if part.get("report") is not None:
+        made["report"] = _text(part, "report", where, lines)
+        if made["report"] not in _REPORT:
+            raise lines.wrong((*where, "report"), f"must be one of {', '.join(_REPORT)}, got {_shown(made['report'])}")
     return made
 
 

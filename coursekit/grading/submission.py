@@ -10,6 +10,7 @@ from .assignment import Assignment, source_hash
 from .cells import Cell, Found, Wanted, answered, assign, read_notebook, read_script
 from .handed_in import LARGEST_FILE, MEGABYTE, Node, Unreadable, files_below
 from .names import natural, shown
+from .papers import Paper, Scorer, is_paper, papers_of
 
 MOST_FILES = 2_000
 LARGEST = 200 * MEGABYTE
@@ -27,6 +28,7 @@ class Submission:
         submitted: UTC, ISO 8601, where known.
         notes: what was odd about the files, a sentence each without a full stop.
         problem: one sentence on why it cannot be graded, or None.
+        papers: what lies beside the notebooks, where it was asked for: for marking by hand only.
     """
 
     student: str
@@ -35,9 +37,13 @@ class Submission:
     submitted: str | None = None
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    papers: tuple[Paper, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """For the process that grades, which gets no papers."""
+        record = dataclasses.asdict(dataclasses.replace(self, papers=()))
+        del record["papers"]
+        return record
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Submission":
@@ -72,9 +78,15 @@ class File:
 
 
 class Reader:
-    """Reads submissions to one assignment."""
+    """Reads submissions to one assignment.
 
-    def __init__(self, assignment: Assignment):
+    Args:
+        papers: look also at what lies beside the notebooks.
+        scorer: what says something about a project's submission.csv.
+    """
+
+    def __init__(self, assignment: Assignment, papers: bool = False, scorer: Scorer | None = None):
+        self.papers, self.scorer = papers, scorer
         self.wanted: dict[str, list[Wanted]] = {}
         for task in assignment.tasks:
             self.wanted.setdefault(task.notebook, []).append(Wanted(task.name, task.kit.answer))
@@ -90,10 +102,13 @@ class Reader:
     def read(self, student: str, nodes: Sequence[Node], late: bool = False) -> Submission:
         """A submission, whatever the files are: what cannot be read is noted, and only where nothing can be is it a problem."""
         notes = ["handed in late, says the learning platform"] if late else []
-        digests, others, files, left = [], [], [], LARGEST
+        digests, others, beside, files, left = [], [], [], [], LARGEST
         problems = []
         for path, node in files_below(list(nodes), MOST_FILES):
             name = shown(path.rpartition("/")[2])
+            if self.papers and is_paper(path):
+                beside.append((path, node))
+                continue
             if not (is_notebook(path) or is_script(path) or node.zipped or node.problem):
                 others.append(name)
                 continue
@@ -112,9 +127,10 @@ class Reader:
         sha256 = (
             hashlib.sha256("\n".join(sorted(set(digests))).encode()).hexdigest() if digests else self.nothing("\n".join(sorted(others)))
         )
-        reason = None if notebooks else self._reason(problems, files, others)
+        papers = papers_of(beside, self.scorer)
+        reason = None if notebooks or papers else self._reason(problems, files, others)
         notes += problems if notebooks else []
-        return Submission(student, sha256, notebooks, None, tuple(notes[:MOST_NOTES]), reason)
+        return Submission(student, sha256, notebooks, None, tuple(notes[:MOST_NOTES]), reason, papers)
 
     def _bytes(self, node: Node, left: int) -> bytes:
         if node.problem or node.read is None:

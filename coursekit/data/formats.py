@@ -21,15 +21,16 @@ from pathlib import Path
 
 import numpy as np
 
-from . import coco, voc, yolo
+from . import coco, gtsdb, voc, yolo
 from .layout import Layout
 from .records import Annotations, Problem, shortened
 from .write import WRITERS, has_split
 
-FORMATS = {"voc": voc, "coco": coco, "yolo": yolo}
+FORMATS = {"voc": voc, "coco": coco, "yolo": yolo, "gtsdb": gtsdb}
 LOOKED_FOR = """  VOC: Annotations/*.xml with JPEGImages (or images), XML files beside pictures, or folders train, val, test of those
   COCO: _annotations.coco.json, annotations/instances_*.json, or one JSON file with "images" and "annotations"
-  YOLO: data.yaml, or images/ and labels/"""
+  YOLO: data.yaml, or images/ and labels/
+  GTSDB: gt.txt beside 00000.ppm"""
 
 
 def find_dataset(path: str | Path, format: str | None = None) -> Layout:
@@ -66,7 +67,7 @@ def read_dataset(
         split: such as ``"train"``; ``"trainval"`` is train and val together. None: everything.
         classes: keep only these, in this order, so that a label means what you want. None: the order that the dataset
             stores (COCO's category ids, YOLO's names, classes.txt), else sorted names over all splits.
-        format: ``"voc"``, ``"coco"`` or ``"yolo"``, where a folder holds more than one.
+        format: ``"voc"``, ``"coco"``, ``"yolo"`` or ``"gtsdb"``, where a folder holds more than one.
 
     Returns:
         Annotations; ``.problems`` lists everything that was fixed or left out.

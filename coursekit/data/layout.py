@@ -13,7 +13,7 @@ class Layout:
     """A dataset found in a folder, before its annotations are read.
 
     Args:
-        format: ``"voc"``, ``"coco"`` or ``"yolo"``.
+        format: ``"voc"``, ``"coco"``, ``"yolo"`` or ``"gtsdb"``.
         root: its folder; no file name may lead out of it.
         splits: what each split is read from (a list of ids, a JSON file, folders). Empty where the dataset has no splits.
         config: what its main file holds, where the format has one (YOLO's data.yaml).

@@ -36,9 +36,9 @@ class Detections:
             raise ValueError(f"labels must be int64, got {self.labels.dtype}")
 
     @classmethod
-    def empty(cls) -> "Detections":
+    def empty(cls, device=None) -> "Detections":
         """Nothing found."""
-        return cls(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+        return cls(torch.zeros(0, 4, device=device), torch.zeros(0, device=device), torch.zeros(0, dtype=torch.int64, device=device))
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -61,7 +61,8 @@ class Slider:
                 labels, rows, columns = torch.where(maps >= self.threshold)
                 boxes = cells_to_boxes(torch.stack((rows, columns), dim=1), WINDOW, self.stride, MARGIN, level.scale_hw)
                 own.append((boxes, maps[labels, rows, columns], labels))
-        return [self._suppress(*map(torch.cat, zip(*own, strict=True))) if own else Detections.empty() for own in found]
+        none = Detections.empty(images.device)
+        return [self._suppress(*map(torch.cat, zip(*own, strict=True))) if own else none for own in found]
 
     def _suppress(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Detections:
         order = scores.argsort(descending=True, stable=True)[: self.most]

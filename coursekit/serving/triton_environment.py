@@ -60,7 +60,7 @@ class Environment:
 
 
 def default_folder() -> Path:
-    """Where `install_triton` puts it, and `find_triton` looks: the user's cache folder."""
+    """Where it stands unless COURSEKIT_TRITON names another place: in the user's cache folder."""
     import pooch
 
     return Path(pooch.os_cache("coursekit")) / "triton"
@@ -73,10 +73,14 @@ def holds_triton(folder: Path) -> bool:
 
 
 def find_triton() -> Path | None:
-    """The environment that holds the server: the folder in COURSEKIT_TRITON, else where `install_triton` puts it; None where it is not."""
-    named = os.environ.get("COURSEKIT_TRITON")
-    folder = Path(named).absolute() if named else default_folder()
+    """The environment that holds the server: the folder in COURSEKIT_TRITON, else the one in the user's cache; None where it is not."""
+    folder = _place()
     return folder if holds_triton(folder) else None
+
+
+def _place() -> Path:
+    named = os.environ.get("COURSEKIT_TRITON")
+    return Path(named).absolute() if named else default_folder()
 
 
 def why_no_triton() -> str:
@@ -127,7 +131,7 @@ def install_triton(folder: Path | str | None = None, say=lambda sentence: None) 
     Raises:
         ValueError: where it cannot be had here: one sentence that says why.
     """
-    folder = Path(folder).absolute() if folder else default_folder()
+    folder = Path(folder).absolute() if folder else _place()
     if why := why_not_here():
         raise ValueError(why)
     if holds_triton(folder):

@@ -4,6 +4,7 @@
 it must be there.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -146,14 +148,23 @@ def memory(server) -> int:
     return own + sum(file.stat().st_blocks * 512 for file in Path("/dev/shm").glob(f"{server._prefix}*"))
 
 
+def counted(server, key: str, wanted: float) -> dict[str, float]:
+    """The counters, once ``key`` has reached ``wanted``: the server counts a request a moment after it has answered."""
+    deadline = time.monotonic() + 30
+    while (found := server.metrics()).get(key, 0) < wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 def test_a_thousand_requests_from_eight_clients(shared, pictures):
     server = shared
+    first = server.metrics()["requests"]
     assert ask_all(server, pictures, 400) == []
-    before, settled = server.metrics(), memory(server)
+    before, settled = counted(server, "requests", first + 400), memory(server)
     assert ask_all(server, pictures, 1000) == []
-    after = server.metrics()
+    after = counted(server, "requests", first + 1400)
     assert after["requests"] - before["requests"] == 1000
-    assert after["failures"] == 0
+    assert after["failures"] == before["failures"]
     assert after["pictures"] - before["pictures"] > 1900
     assert after["batches"] - before["batches"] < 900, "requests that waited went through the network together"
     assert after["queue_seconds"] > 0
@@ -198,10 +209,10 @@ def test_killed_in_the_middle_and_started_again_every_answer_comes_and_is_right(
     at_the_kill: list[int] = []
     with ThreadPoolExecutor(1) as pool:
         killed = pool.submit(kill)
-        assert ask_all(server, pictures, 240, answered, patience=60.0) == []
+        assert ask_all(server, pictures, 640, answered, patience=60.0) == []
         killed.result()
-    assert at_the_kill[0] < 240, "there were requests on their way"
-    assert server.metrics()["requests"] > 100, "of the new process"
+    assert at_the_kill[0] < 640, "there were requests on their way"
+    assert counted(server, "requests", 100)["requests"] >= 100, "of the new process"
 
 
 def test_a_version_that_comes_is_served_without_a_request_lost(served, exported, pictures, model):
@@ -210,7 +221,7 @@ def test_a_version_that_comes_is_served_without_a_request_lost(served, exported,
     careful = predict(model, images, 0.6, IOU)
     assert sum(map(len, careful)) < sum(map(len, found))
     number = max(range(len(images)), key=lambda place: len(found[place]) - len(careful[place]))
-    ended, odd, answers = threading.Event(), [], [0, 0]
+    began, ended, odd, answers = threading.Event(), threading.Event(), [], [0, 0]
 
     def ask():
         with Client(server.url) as detect:
@@ -219,11 +230,14 @@ def test_a_version_that_comes_is_served_without_a_request_lost(served, exported,
                 which = [same(answer, found[number]), same(answer, careful[number])]
                 if which == [False, False] or (which[0] and answers[1]):
                     odd.append(answer)
-                answers[which.index(True)] += 1
+                else:
+                    answers[which[1]] += 1
+                began.set()
 
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(ask)
         try:
+            assert began.wait(60)
             write_repository(exported / "second.onnx", folder)
             with Client(server.url) as detect:
                 assert same(detect([images[number]])[0], found[number]), "written is not served yet"
@@ -235,9 +249,9 @@ def test_a_version_that_comes_is_served_without_a_request_lost(served, exported,
         asking.result(30)
     assert odd == []
     assert answers[0] > 0
-    counted = server.metrics()
-    assert counted["requests/2"] >= 1
-    assert counted["failures"] == 0
+    counts = counted(server, "requests/2", 1)
+    assert counts["requests/2"] >= 1
+    assert counts["failures"] == 0
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -279,6 +293,16 @@ def test_a_model_that_is_broken_is_told_from_the_log(environment, exported, tmp_
         pytest.fail("it has nothing to serve")
 
 
+def children(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                    found.append(int(entry.name))
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_the_command_from_start_to_end(environment, exported, number):
     ports = [part for option in ("--http", "--grpc", "--metrics", "--page") for part in (option, "0")]
@@ -291,8 +315,7 @@ def test_the_command_from_start_to_end(environment, exported, number):
                 said.append(line)
                 if line.startswith("Ctrl-C"):
                     break
-            children = [int(pid) for pid in Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()]
-            servers = [group for group in children if len(_alive(group)) > 1]
+            servers = [group for group in children(program.pid) if len(_alive(group)) > 1]
             assert len(servers) == 1, said
             with Client(re.search(r"http://([^/]+)/v2", "".join(said))[1]) as detect:
                 assert len(detect([torch.zeros(3, 32, 32, dtype=torch.uint8)])) == 1

@@ -373,7 +373,7 @@ def cheap(monkeypatch):
     return calls
 
 
-def test_installing_makes_the_environment_once(cheap, tmp_path, capsys):
+def test_installing_makes_the_environment_once(cheap, tmp_path, capsys, monkeypatch):
     said = []
     folder = install_triton(tmp_path / "deep" / "env", said.append)
     assert folder == tmp_path / "deep" / "env"
@@ -384,6 +384,11 @@ def test_installing_makes_the_environment_once(cheap, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(folder)
     assert len(cheap) == 3, "one that stands is kept"
     assert [entry.name for entry in folder.parent.iterdir()] == ["env"]
+    monkeypatch.setenv("COURSEKIT_TRITON", str(tmp_path / "named"))
+    assert install_triton() == find_triton() == tmp_path / "named", "where it is looked for"
+    monkeypatch.delenv("COURSEKIT_TRITON")
+    monkeypatch.setattr(triton_environment, "default_folder", lambda: tmp_path / "cache")
+    assert install_triton() == find_triton() == tmp_path / "cache"
 
 
 def test_an_install_that_fails_leaves_nothing(cheap, tmp_path, monkeypatch):

@@ -125,6 +125,7 @@ submission_rows = Exercise(
         'If there is no box: `rows.append([name, "", "", "", "", "", ""])`.',
         "`scores.argsort(descending=True, stable=True).tolist()` gives the order; `float(...)` and `.tolist()` make plain numbers.",
     ],
+    equivalent={"order = found['scores'].argsort(descending=True, stable=False).tolist()": "a CPU sorts stably either way"},
 )
 
 # --- public_part

@@ -34,6 +34,7 @@ def ablation_cases(generator):
     yield "a setting that only the baseline has", (runs_of(base, ("plain", {"lr": 0.002}, [0.4, 0.42])), "all of it")
     yield "a setting that is None", (runs_of(base, ("none", {"mosaic": True, "lr": 0.002, "ema": None}, [0.4, 0.41])), "all of it")
     yield "nothing changed", (runs_of(base, ("again", {"lr": 0.002, "mosaic": True}, [0.52, 0.5])), "all of it")
+    yield "the baseline has one seed", (runs_of(("all of it", {"lr": 0.002}, [0.5]), ("low", {"lr": 0.001}, [0.4, 0.45])), "all of it")
     mixed = runs_of(base, less, both)
     yield "runs in the order in which they finished", (mixed[::2] + mixed[1::2], "all of it")
     names = ["b", "a", "c"]

@@ -137,4 +137,10 @@ final_score_exercise = Exercise(
         "Read the loop and ask at each name: may this picture take part in a choice? There are three places to look at.",
         "Choose with `val_scores` and `val_truth` only. Then one line measures: the F1 of `test_scores >= threshold`.",
     ],
+    equivalent={
+        "best, threshold = (-2.0, None)": "any value below every F1 works",
+        "best, threshold = (-0.5, None)": "any value below every F1 works",
+        "score = f1(val_truth, val_scores >= candidate)": "F1 is the same with what was said and what is true exchanged",
+        "return (threshold, f1(test_truth, test_scores >= threshold))": "F1 is the same with what was said and what is true exchanged",
+    },
 )

@@ -1,7 +1,7 @@
 """The same detector served in eight ways, on the same cores: latency, throughput, memory, AP. For notebook 23_deployment and the README.
 
     python benchmarks/serving.py                  # all, and writes results/serving.json
-    python benchmarks/serving.py --only int8 onnx # some rows, printed
+    python benchmarks/serving.py --only int8 onnx # some rows, printed; with --update they replace those of the results
 
 From uint8 pictures of 256 x 256 to boxes in their pixels, suppression and all, by the detector that the course ships. Each row has
 processes of its own. What runs in a process (the first five) is called by threads of that process; servers are asked over loopback by
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import machine, write_results
+from common import HERE, machine, write_results
 from serving_rows import ALL, MAX_BATCH, MAX_WAIT, ROWS, SURE, opened, peak_bytes, tensors
 
 PARTS = ("calibration", "profile")
@@ -213,6 +213,7 @@ def settings(arguments: argparse.Namespace) -> dict:
         "servers": {"max_batch": MAX_BATCH, "max_wait_seconds": MAX_WAIT, "instances": 1, "asked": "from another process, same cores"},
         "first_answer_seconds": "of batch 1 from loading or starting on; of the others the first call alone; where it compiles, with that",
         "peak_bytes": "resident, of the processes that infer (Triton: the server and its stub), after batches of 1 to 16",
+        "8 clients in PyTorch": "each thread that calls has a team of as many threads as stand under threads",
         "beside": arguments.beside,
     }
 
@@ -220,6 +221,7 @@ def settings(arguments: argparse.Namespace) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=[*ROWS, *PARTS], help="only these; printed, not written")
+    parser.add_argument("--update", action="store_true", help="with --only: put them into the results that are there")
     parser.add_argument("--threads", type=int, default=0, help="0: the cores that are really ours")
     parser.add_argument("--requests", type=int, default=150, help="for each number of clients")
     parser.add_argument("--repeat", type=int, default=2)
@@ -246,12 +248,27 @@ def main() -> None:
         "settings": settings(arguments),
         "machine": versions(),
     }
-    if arguments.only:
-        print(json.dumps(content, indent=1))
-    else:
+    if arguments.update:
+        content = merged(json.loads((HERE / "results" / "serving.json").read_text()), content)
+    if arguments.update or not arguments.only:
         write_results("serving", content)
-    if rows:
-        print(table(rows))
+    else:
+        print(json.dumps(content, indent=1))
+    print(table(content["rows"]))
+
+
+def merged(old: dict, new: dict) -> dict:
+    """``old`` with what ``new`` measured anew, under the same settings on the same machine.
+
+    Raises:
+        SystemExit: where one of these differs.
+    """
+    for name in ("settings", "machine"):
+        before, after = ({key: value for key, value in one[name].items() if key != "beside"} for one in (old, new))
+        if before != after:
+            raise SystemExit(f"the {name} of the results are others; measure all rows, without --only")
+    rows = {row["row"]: row for row in (*old["rows"], *new["rows"])}
+    return {**old, **new, "rows": [rows[row] for row in ROWS if row in rows]}
 
 
 def versions() -> dict:

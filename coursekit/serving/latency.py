@@ -96,7 +96,8 @@ def load_test(
         detect: takes a list of pictures; what it gives back is thrown away. Called from several threads at once. An exception counts as
             an error and does not stop the test.
         pictures: at least one; request i sends ``batch`` of them, and begins again at the first after the last.
-        clients: threads, the most requests at one time.
+        clients: threads, the most requests at one time. One alone works in the thread that calls: PyTorch has a team of helpers for each
+            thread that asks it, and where there are more helpers than cores they no longer wait awake; a picture may then take twice as long.
         requests: how many are counted.
         warmup: requests before that, closed loop by the same number of clients; neither they nor their errors are counted.
         rate: requests a second, or None.
@@ -128,8 +129,11 @@ class _Requests:
 
     def run(self, clients: int, requests: int) -> float:
         """Send them all; the seconds from the start to the last answer."""
-        threads = [threading.Thread(target=self._client, args=(requests,), daemon=True) for _ in range(min(clients, requests))]
         self.began = self.ended = self.clock()
+        if clients == 1:
+            self._client(requests)
+            return self.ended - self.began
+        threads = [threading.Thread(target=self._client, args=(requests,), daemon=True) for _ in range(min(clients, requests))]
         try:
             for thread in threads:
                 thread.start()

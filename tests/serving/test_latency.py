@@ -111,6 +111,15 @@ def test_errors_are_counted_and_have_no_latency():
         nothing.percentiles()
 
 
+def test_one_client_works_in_the_thread_that_calls_and_several_do_not():
+    seen = set()
+    load_test(lambda pictures: seen.add(threading.get_ident()), ["a"], clients=1, requests=3, rate=1e6)
+    assert seen == {threading.get_ident()}
+    seen.clear()
+    load_test(lambda pictures: seen.add(threading.get_ident()), ["a"], clients=2, requests=3)
+    assert threading.get_ident() not in seen
+
+
 def test_a_request_of_several_pictures_counts_as_so_many():
     pretend = Pretend([2, 2])
     load = pretend.load(pictures=["a", "b", "c"], requests=2, warmup=0, batch=2)

@@ -57,6 +57,19 @@ def test_of_two_turns_the_better_counts_figure_by_figure_and_errors_add_up(bench
     assert bench.better(SAME, worse) == bench.better(worse, SAME) == expected
 
 
+def test_rows_measured_anew_replace_the_old_ones_if_nothing_else_changed(bench):
+    def content(beside="nothing", threads=2, **rows):
+        facts = {"settings": {"threads": threads, "beside": beside}, "machine": {"cpu": "a"}}
+        return facts | {"rows": [{"row": row, "AP": value} for row, value in rows.items()]}
+
+    old = content(eager=1, local=2) | {"profile": 5}
+    both = bench.merged(old, content("much", onnx=4, local=3))
+    assert both["rows"] == [{"row": "eager", "AP": 1}, {"row": "onnx", "AP": 4}, {"row": "local", "AP": 3}]
+    assert (both["profile"], both["settings"]["beside"]) == (5, "much")
+    with pytest.raises(SystemExit, match="the settings of the results are others"):
+        bench.merged(old, content(threads=1))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
 def test_memory_is_that_of_the_processes_together(bench):
     mine = bench.peak_bytes([os.getpid()])

@@ -92,7 +92,8 @@ class Refused(Exception):
 
 
 def as_json(value, status: int = 200) -> Answer:
-    return Answer(json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), status=status)
+    """In ASCII: what a client sent may hold halves of letters, which are in no encoding."""
+    return Answer(json.dumps(value, allow_nan=False).encode(), status=status)
 
 
 class Service(LoopbackServer):

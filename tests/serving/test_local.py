@@ -180,6 +180,7 @@ def changed(**more):
         ({**GOOD, "outputs": [{"name": "boxes"}] * 2}, "each once, got 'boxes'"),
         ({**GOOD, "outputs": ["boxes"]}, "an output must be an object with 'name', a str"),
         (changed(datatype="FP32"), "must have datatype UINT8, got FP32"),
+        (changed(datatype="\ud800"), "must have datatype UINT8, got \ud800"),
         (changed(shape=[1, 1, 3]), r"must have shape [batch, height, width, 3], none of them 0, got [1, 1, 3]"),
         (changed(shape=[1, 0, 1, 3]), "none of them 0"),
         (changed(shape=[1, 1, 1, 4]), "must have shape"),

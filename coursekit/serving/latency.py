@@ -97,7 +97,8 @@ def load_test(
             an error and does not stop the test.
         pictures: at least one; request i sends ``batch`` of them, and begins again at the first after the last.
         clients: threads, the most requests at one time. One alone works in the thread that calls: PyTorch has a team of helpers for each
-            thread that asks it, and where there are more helpers than cores they no longer wait awake; a picture may then take twice as long.
+            thread that asks it, and where there are more helpers than cores they no longer wait awake; a picture may then take twice as
+            long.
         requests: how many are counted.
         warmup: requests before that, closed loop by the same number of clients; neither they nor their errors are counted.
         rate: requests a second, or None.

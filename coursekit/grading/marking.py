@@ -1,9 +1,11 @@
 """Marking by hand: which answer belongs to which part of a rubric, what is marked already, and what comes next. Pages: `marking_page`."""
 
+import functools
 import hashlib
+import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,15 @@ from coursekit.grading.assignment import Assignment
 from coursekit.grading.feedback import feedback_file, feedback_page
 from coursekit.grading.gradebook import Gradebook, ManualMark
 from coursekit.grading.html import number
+from coursekit.grading.marking_papers import machine_help, shown_of
 from coursekit.grading.papers import Paper
 from coursekit.grading.submission import Submission
 from coursekit.grading.table import csv_text, plain, read_csv, write_csv
 from coursekit.grading.table import number as plainly
-from coursekit.project.report_check import gaps, sections_about
+from coursekit.resources import notebooks_folder
 
 EMPTY = ("*Write your answer here.*", "")
 MOST_CELLS, LONGEST = 20, 40_000  # of one answer
-_PICTURE = re.compile(r"!\[[^\[\]\n]{0,300}\]\(([^()\s]{1,300})[^()\n]{0,200}\)")
 COLUMNS = ("student", "part", "title", "out of", "points", "comment", "answer")
 
 
@@ -160,7 +162,7 @@ def desk(
     for submission in submissions:
         student, papers[submission.student] = submission.student, submission.papers
         answers[student] = {part.id: answer_to(part, submission, parts) for part in parts}
-        helps |= {(student, part): said for part, said in machine_help(parts, submission.papers).items()}
+        helps |= {(student, part): said for part, said in machine_help([(p.id, p.report) for p in parts], submission.papers).items()}
         if submission.problem:
             problems[student] = submission.problem
     if not answers:
@@ -171,43 +173,12 @@ def desk(
 def answer_to(part: Part, submission: Submission, parts: Sequence[Part]) -> tuple[Piece, ...]:
     """The cells that answer a part: those of its exercise; else the cell of its id, or what stands under its heading, and what follows it
     up to the next question. Cells that are as they were handed out are no answer. Then what the project's report says about it."""
-    return (*_in_cells(part, submission, parts), *_in_papers(part, submission.papers))
-
-
-def _in_papers(part: Part, papers: Sequence[Paper]) -> Iterator[Piece]:
-    """The report's section, with the pictures that it shows; or the beginning of the submission."""
-    if part.report == "submission":
-        yield from (Piece("code", paper.text[:LONGEST]) for paper in papers if paper.kind == "submission" and paper.text)
-    elif part.report:
-        report = next((paper.text for paper in papers if paper.kind == "report"), "")
-        text = report if part.report == "all" else sections_about(report).get(part.report, "")
-        if text.strip():
-            names = {name.rpartition("/")[2] for name in _PICTURE.findall(text)}
-            shown = (i for i, paper in enumerate(papers) if paper.picture and paper.name.rpartition("/")[2] in names)
-            yield Piece("markdown", text[:LONGEST], tuple(shown))
-
-
-def machine_help(parts: Sequence[Part], papers: Sequence[Paper]) -> dict[str, tuple[str, ...]]:
-    """What a machine noticed about the parts that show the project's papers: gaps of the report, what the scorer said. Never a mark."""
-    if not papers:
-        return {}
-    report = next((paper for paper in papers if paper.kind == "report"), None)
-    found = gaps(report.text) if report is not None and report.text else []
-    said: dict[str, tuple[str, ...]] = {}
-    for part in parts:
-        if part.report == "submission":
-            notes = [paper.note for paper in papers if paper.kind == "submission" and paper.note]
-            missing = [] if any(paper.kind == "submission" for paper in papers) else ["No submission.csv was handed in."]
-            said[part.id] = (*notes, *missing)
-        elif part.report:
-            lacks = "" if part.report == "all" else part.report
-            none = () if report is not None and report.text else ("No report was handed in that can be read.",)
-            said[part.id] = (*none, *(gap.text for gap in found if gap.topic == lacks))
-    return {part: sentences for part, sentences in said.items() if sentences}
+    return (*_in_cells(part, submission, parts), *(Piece(*shown) for shown in shown_of(part.report, submission.papers)))
 
 
 def _in_cells(part: Part, submission: Submission, parts: Sequence[Part]) -> tuple[Piece, ...]:
     cells = [cell for notebook in submission.notebooks.values() for cell in notebook]
+    prose = frozenset().union(*map(prose_of, submission.notebooks))
     if part.exercise:
         found = [cell for cell in cells if cell.exercise == part.exercise and cell.source.strip()]
         return tuple(Piece("code", cell.source[:LONGEST]) for cell in found[:MOST_CELLS])
@@ -222,9 +193,22 @@ def _in_cells(part: Part, submission: Submission, parts: Sequence[Part]) -> tupl
     for cell in cells[begin : begin + MOST_CELLS]:
         if cell.exercise or any(cell.id == other.cell or _asks(cell.source, other) for other in others):
             break
-        if cell.source.strip() not in EMPTY and not _asks(cell.source, part):
+        text = cell.source.strip()
+        if cell.kind == "markdown" and text not in EMPTY and text in prose:
+            break  # the course's own words go on
+        if text not in EMPTY and not _asks(cell.source, part):
             pieces.append(Piece("code" if cell.kind == "code" else "markdown", cell.source[:LONGEST]))
     return tuple(pieces)
+
+
+@functools.cache
+def prose_of(stem: str) -> frozenset[str]:
+    """The markdown cells of a notebook as everybody gets it: what still stands there word for word is nobody's answer."""
+    path = notebooks_folder() / f"{stem}.ipynb"
+    if not re.fullmatch(r"\d\d_\w+", stem) or not path.is_file():
+        return frozenset()
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return frozenset("".join(cell["source"]).strip() for cell in cells if cell["cell_type"] == "markdown")
 
 
 def _asks(source: str, part: Part) -> bool:

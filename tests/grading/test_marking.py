@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from coursekit.cli import app
+from coursekit.grading import marking
 from coursekit.grading.assignment import make, read_bundle
 from coursekit.grading.cells import Cell
 from coursekit.grading.gradebook import Gradebook, ManualMark
@@ -98,6 +99,19 @@ def test_cells_that_were_added_below_belong_to_it_and_ids_may_be_lost():
         submission = Submission("Ana", "", {"20_map": tuple(those)})
         assert texts_of(0, submission) == ["Is it dark?", "print(3)", "So it is."]
         assert texts_of(1, submission) == ["Night."]
+
+
+def test_an_answer_ends_where_the_courses_own_words_go_on(monkeypatch):
+    monkeypatch.setattr(marking, "prose_of", lambda stem: frozenset({"### Mark yourself", "*Write your answer here.*"}))
+    cells = list(answers(question="*Write your answer here.*")["20_map"][:4])
+    cells += [Cell("markdown", "In a cell of my own.", None, "new"), Cell("markdown", "### Mark yourself\n", None, "x")]
+    submission = Submission("Ana", "", {"20_map": (*cells, Cell("markdown", "What I think of it.", None, "y"))})
+    assert texts_of(0, submission) == ["In a cell of my own."]
+
+
+def test_the_courses_own_words_are_known():
+    assert any("COCO" in text for text in marking.prose_of("20_map"))
+    assert marking.prose_of("../20_map") == marking.prose_of("99_none") == frozenset()
 
 
 @pytest.mark.parametrize("text", ["*Write your answer here.*", "", "  \n"])

@@ -90,8 +90,8 @@ class PretendedGPU(TorchFunctionMode):
             return (GPU if any(map(on_gpu, tensors_in((args, kwargs)))) else device, *more)
         if name in ("to", "cpu", "cuda") and first is not None:
             return self._move(function, name, args, kwargs)
-        if name in ("pin_memory", "record_stream"):
-            return first
+        if name == "record_stream":
+            return None
         return self._compute(function, name, args, kwargs)
 
     def _compute(self, function, name: str, args: tuple, kwargs: dict):
@@ -194,6 +194,17 @@ def _load(real):
     return load
 
 
+def _group(real):
+    """How clipping and optimisers sort their tensors, below the calls that are watched."""
+
+    def group(tensors, *more):
+        found = real(tensors, *more)
+        device = GPU if any(map(on_gpu, tensors_in(list(tensors)))) else None
+        return {(device or key[0], *key[1:]): value for key, value in found.items()}
+
+    return group
+
+
 @contextlib.contextmanager
 def pretended_gpu() -> Iterator[PretendedGPU]:
     """A machine with one GPU, in this thread, as far as labels go; without bfloat16, so that sums are those of the CPU."""
@@ -219,6 +230,9 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         for name in ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_health_check"):
             stack.enter_context(mock.patch.object(torch.optim.Optimizer, name, return_value=None, create=True))
         stack.enter_context(mock.patch.object(torch, "load", _load(torch.load)))
+        grouping = "_group_tensors_by_device_and_dtype"
+        stack.enter_context(mock.patch.object(torch._C, grouping, _group(getattr(torch._C, grouping))))
+        stack.enter_context(mock.patch.object(Tensor, "pin_memory", lambda self, *device: self))  # a thread beside this one calls it
         yield stack.enter_context(PretendedGPU())
 
 

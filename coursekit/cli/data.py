@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, help="Datasets: check your own, list and
 @app.command()
 def check(
     path: Annotated[Path, typer.Argument(help="The dataset's folder (or the one above it), or its JSON or YAML file.")],
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo, where a folder holds more than one.")] = None,
+    format: Annotated[str | None, typer.Option(help="voc, coco, yolo or gtsdb, where a folder holds more than one.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows listed for each kind of problem.")] = 20,
     json: Annotated[Path | None, typer.Option(help="Write the report to this file; - for standard output.")] = None,
 ):

@@ -228,6 +228,6 @@ def _misspelt(layout: Layout, counts: dict[str, int]) -> list[Problem]:
         if not 0 < counts[rare] <= FEW or sum(counts.values()) < ENOUGH or plain[0] == plain[1]:
             continue
         if SequenceMatcher(None, *plain, autojunk=False).ratio() >= ALIKE:
-            text = f"{rare!r} has {counts[rare]} boxes, {common!r} has {counts[common]}: perhaps one is misspelt"
+            text = f"{rare!r} has {counts[rare]} box{'es' * (counts[rare] > 1)}, {common!r} has {counts[common]}: perhaps one is misspelt"
             problems.append(Problem(str(layout.root), "similar-classes", text, "kept apart", note=True))
     return problems

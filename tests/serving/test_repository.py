@@ -151,6 +151,24 @@ def test_who_write_at_the_same_time_get_a_version_each(exported, tmp_path):
     assert versions(tmp_path / "models") == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_number_that_somebody_takes_in_the_last_moment(exported, tmp_path, monkeypatch):
+    rename = os.rename
+
+    def late(source, target):
+        monkeypatch.setattr(repository.os, "rename", rename)
+        write_repository(exported, tmp_path / "models")
+        rename(source, target)
+
+    monkeypatch.setattr(repository.os, "rename", late)
+    write_repository(exported, tmp_path / "models")
+    assert versions(tmp_path / "models") == [1, 2]
+    monkeypatch.setattr(repository.os, "rename", late)
+    with pytest.raises(OSError, match="models"):
+        write_repository(exported, tmp_path / "models", version=3)
+    assert versions(tmp_path / "models") == [1, 2, 3]
+    assert [entry.name for entry in (tmp_path / "models").rglob(".new-*")] == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

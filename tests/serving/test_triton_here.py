@@ -180,6 +180,16 @@ def test_a_server_that_dies_is_noticed_and_its_log_told(environment, repository)
         pytest.fail("it never became ready")
 
 
+def test_of_a_log_that_goes_on_only_the_new_part_is_told(environment, repository, tmp_path):
+    (repository / "behave").write_text("die")
+    (tmp_path / "log.txt").write_text("E1125 trouble of yesterday\n")
+    with pytest.raises(ConnectionError) as raised, Triton(repository, log=tmp_path / "log.txt"):
+        pytest.fail("it never became ready")
+    assert "out of luck" in str(raised.value)
+    assert "yesterday" not in str(raised.value)
+    assert "yesterday" in (tmp_path / "log.txt").read_text()
+
+
 def test_a_server_that_never_gets_ready_is_not_waited_for_for_ever(environment, repository):
     (repository / "behave").write_text("never")
     server = Triton(repository)

@@ -26,7 +26,7 @@ from coursekit.files import write_json
 
 ROOT = Path(__file__).parents[2]
 # what runs notebooks and their tests; nothing of JupyterLab, which only people need
-NEEDED = ("coursekit", "nbval", "ipykernel", "pytest", "pytest-timeout", "hypothesis")
+NEEDED = ("coursekit", "nbval", "ipykernel", "pytest", "pytest-timeout")
 WIDGETS = ("ipywidgets", "albumentations", "opencv-python-headless")
 SERVING = ("onnx", "onnxscript", "onnxruntime", "tritonclient[http]")
 HAVE = ("torch", "torchvision", "numpy", "pillow")  # and what these need

@@ -130,7 +130,7 @@ def to_markdown(report: Report) -> str:
     """The report as a person reads it: the machine, a table of notebooks with their bands, the tests, the benchmarks, and every reason."""
     lines = ["# Report of `make gpu`", "", *(f"- {name}: {value}" for name, value in report.machine.items() if value not in (None, ""))]
     lines += ["- made by:", *(f"  - `{command}`" for command in report.commands), "", summary(report), ""]
-    for kind, table in (("notebook", _notebooks), ("tests", _tests), ("benchmark", _benchmarks)):
+    for kind, table in (("notebook", _notebooks), ("tests", _tests), ("benchmark", _benchmarks), ("notebook", _bands)):
         rows = [row for row in report.rows if row.kind == kind]
         lines += [*table(sorted(rows, key=lambda row: row.name)), ""] if rows else []
     reasons = [f"- {row.name}, {row.state}: {row.reason}" for row in report.rows if row.reason]
@@ -165,17 +165,20 @@ def _notebooks(rows: list[Row]) -> list[str]:
     for row in rows:
         late = " (over)" if row.late else ""
         budget = "" if row.budget is None else f"{row.budget:g}"
-        bands = "; ".join(_band(one) for one in row.bands)
+        bands = f"{sum(one.get('inside') is not False for one in row.bands)} of {len(row.bands)} inside" if row.bands else ""
         lines.append(f"| {row.name} | {_mark(row)} | {_seconds(row)}{late} | {budget} | {_mib(row.allocated)} | {bands} |")
     return lines
 
 
-def _band(band: dict) -> str:
-    """``AP on 50 scenes 0.61 (>= 0.5)``, with a cross where the value lies outside."""
-    value = "no number" if band["value"] is None else f"{band['value']:.4g}"
-    bounds = [f"{sign} {band[name]:g}" for name, sign in (("at_least", ">="), ("at_most", "<=")) if band.get(name) is not None]
-    words = f"{band['name']} {value} ({', '.join(bounds)})".replace("|", "\\|")
-    return f"✗ {words}" if band.get("inside") is False else words
+def _bands(rows: list[Row]) -> list[str]:
+    """Every band of every notebook: what was measured, what it must be, a cross where it is not."""
+    lines = ["## Bands", "", "| notebook | band | value | must be |", "|---|---|---:|---|"]
+    for row, band in [(one, band) for one in rows for band in one.bands]:
+        value = "no number" if band["value"] is None else f"{band['value']:.4g}"
+        bounds = [f"{sign} {band[name]:g}" for name, sign in (("at_least", ">="), ("at_most", "<=")) if band.get(name) is not None]
+        cross = "✗ " if band.get("inside") is False else ""
+        lines.append(f"| {row.name} | {_cell(band['name'])} | {cross}{value} | {', '.join(bounds)} |")
+    return lines
 
 
 def _tests(rows: list[Row]) -> list[str]:

@@ -83,7 +83,7 @@ def show_ablation(values: Mapping[str, Sequence[float]], baseline: str, title: s
     low, high = means[baseline] - 2 * spread, means[baseline] + 2 * spread
     figure, ax = plt.subplots(figsize=(8.4, 0.55 * len(values) + 1.5), layout="constrained")
     if spread:
-        ax.axvspan(low, high, facecolor="#e6e6e6", hatch="//", edgecolor="white", label="baseline's mean, two std either way")
+        ax.axvspan(low, high, facecolor="#e6e6e6", hatch="//", edgecolor="white")
     ax.axvline(means[baseline], color=GREY, linestyle="--", linewidth=1)
     words = []
     for row, (name, numbers) in enumerate(values.items()):
@@ -95,9 +95,8 @@ def show_ablation(values: Mapping[str, Sequence[float]], baseline: str, title: s
             f"{name} {', '.join(f'{v:.3f}' for v in numbers)} (mean {means[name]:.3f}{difference.replace('  (', ', ').rstrip(')')})"
         )
     ax.set_yticks(range(len(values)), list(values))
-    ax.set(title=title, xlabel=f"{metric} (dots: seeds, stroke and number: mean)", ylabel="setting", ylim=(len(values) - 0.4, -0.6))
-    if spread:
-        ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.28 - 0.12 / len(values)))
+    legend = "dots: seeds; stroke, number: mean" + ("; hatched: baseline, 2 std either way" if spread else "")
+    ax.set(title=title, xlabel=f"{metric} ({legend})", ylabel="setting", ylim=(len(values) - 0.4, -0.6))
     about = f" Two standard deviations of the baseline are {2 * spread:.3f}." if spread else ""
     return set_alt(figure, f"{title}. {metric}, one number for each seed: {'; '.join(words)}.{about}")
 
@@ -131,47 +130,32 @@ def show_by_class(rows: Mapping[str, tuple[float, float, float, int]], title: st
     return set_alt(figure, f"{title}. {xlabel} of each class with its interval: {'; '.join(words)}.")
 
 
-def best_of(public: Sequence[float], private: Sequence[float], orders: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """What somebody sees who hands in once more and once more, and keeps the best: (N,) the best public score after n submissions, and
-    (N,) the private score of that same submission, both as means over random orders of the submissions.
+def show_best_of(leaders: Sequence[Sequence[float]], worth: float, title: str, metric: str) -> Figure:
+    """The public leader after each submission, and what it has in private: the gap between the lines is what the board pretends.
 
     Args:
-        public, private: scores of the same N submissions, N at least 1.
+        leaders: (N, 2), N at least 1: public and private score of the leader after each submission, as `best_of_n` gives them, or a mean
+            over many boards.
+        worth: what every submission is really worth.
 
     Raises:
-        ValueError: for no submission, or lists of different lengths.
+        ValueError: for another shape.
     """
-    public, private = np.asarray(public, dtype=np.float64), np.asarray(private, dtype=np.float64)
-    if public.ndim != 1 or public.shape != private.shape or not len(public):
-        raise ValueError(
-            f"public and private must be the scores of the same submissions, at least one, got {public.shape}, {private.shape}"
-        )
-    dice = np.random.default_rng(seed)
-    seen, kept = np.zeros(len(public)), np.zeros(len(public))
-    for _ in range(orders):
-        order = dice.permutation(len(public))
-        best = np.maximum.accumulate(public[order])
-        new = np.r_[True, best[1:] > best[:-1]]  # a tie does not replace what was first
-        chosen = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
-        seen += best
-        kept += private[order][chosen]
-    return seen / orders, kept / orders
-
-
-def show_best_of(public: Sequence[float], private: Sequence[float], title: str, metric: str) -> Figure:
-    """`best_of` as two lines, with the mean over all submissions: the gap between the lines is what the leaderboard pretends."""
-    seen, kept = best_of(public, private)
-    count = np.arange(1, len(seen) + 1)
+    rows = np.asarray(leaders, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows):
+        raise ValueError(f"leaders must hold a public and a private score for each submission, shape (N, 2), got {rows.shape}")
+    seen, kept = rows.T
+    count = np.arange(1, len(rows) + 1)
     figure, ax = plt.subplots(figsize=(7.2, 3.8), layout="constrained")
     ax.fill_between(count, kept, seen, facecolor="#e6e6e6", hatch="//", edgecolor="white", label="what the board pretends")
-    ax.plot(count, seen, "-", color=ORANGE, linewidth=2.2, label="best public score so far")
-    ax.plot(count, kept, "--", color=BLUE, linewidth=2.2, label="private score of that submission")
-    ax.axhline(float(np.mean(private)), color="black", linestyle=":", linewidth=1.2, label="mean private score of all")
+    ax.plot(count, seen, "-", color=ORANGE, linewidth=2.2, label="public score of the leader")
+    ax.plot(count, kept, "--", color=BLUE, linewidth=2.2, label="private score of the same")
+    ax.axhline(worth, color="black", linestyle=":", linewidth=1.2, label=f"what each is worth, {worth:.2f}")
     ax.set(title=title, xlabel="submissions, of equal worth", ylabel=metric)
     ax.margins(x=0.01)
     ax.legend(fontsize=8, loc="center right")
     return set_alt(
         figure,
-        f"{title}. {metric}: after 1 submission {seen[0]:.3f} public and {kept[0]:.3f} private; after {len(seen)} the best public "
-        f"score is {seen[-1]:.3f}, and the same submission has {kept[-1]:.3f} in private.",
+        f"{title}. {metric}: after 1 submission the leader has {seen[0]:.3f} in public and {kept[0]:.3f} in private; "
+        f"after {len(rows)} it has {seen[-1]:.3f} in public and {kept[-1]:.3f} in private. Each is worth {worth:.2f}.",
     )

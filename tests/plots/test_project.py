@@ -2,12 +2,11 @@
 
 import matplotlib
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 import torch
 
 from coursekit.plots.images import get_alt
-from coursekit.plots.project import Mended, best_of, show_ablation, show_best_of, show_by_class, show_mended
+from coursekit.plots.project import Mended, show_ablation, show_best_of, show_by_class, show_mended
 
 matplotlib.use("Agg")
 
@@ -67,7 +66,7 @@ def test_an_ablation_shades_the_baselines_own_spread():
 def test_one_seed_has_no_spread_to_shade():
     (ax,) = show_ablation({"baseline": [0.5], "wider": [0.8]}, "baseline", "T", "AP").axes
     assert not ax.patches
-    assert ax.get_legend() is None
+    assert "std" not in ax.get_xlabel()
 
 
 @pytest.mark.parametrize(
@@ -108,39 +107,17 @@ def test_no_class_is_said():
 # how a leaderboard fools
 
 
-def test_one_submission_is_what_it_is():
-    assert [line.tolist() for line in best_of([0.5], [0.25])] == [[0.5], [0.25]]
-
-
-def test_in_the_end_the_best_public_one_is_kept_whatever_the_order():
-    seen, kept = best_of([0.1, 0.9, 0.5], [0.7, 0.2, 0.3])
-    assert (seen[-1], kept[-1]) == (pytest.approx(0.9), pytest.approx(0.2))
-    assert (np.diff(seen) >= 0).all()
-    assert seen[0] == pytest.approx(0.5, abs=0.1)  # the mean of one drawn at random
-
-
-def test_of_equal_scores_the_first_is_kept():
-    _, kept = best_of([0.5, 0.5], [0.0, 1.0], orders=400)
-    assert kept[0] == kept[1] == pytest.approx(0.5, abs=0.1)  # a tie changes nothing, in each order
-
-
-def test_the_same_seed_gives_the_same_lines():
-    scores = np.random.default_rng(0).random((2, 12))
-    assert all(np.array_equal(one, other) for one, other in zip(best_of(*scores, seed=3), best_of(*scores, seed=3), strict=True))
-
-
-@pytest.mark.parametrize(("public", "private"), [([], []), ([0.1, 0.2], [0.1])])
-def test_scores_of_different_submissions_are_refused(public, private):
-    with pytest.raises(ValueError, match="public and private must be the scores of the same submissions, at least one"):
-        best_of(public, private)
-
-
-def test_the_picture_of_it_says_both_ends():
-    figure = show_best_of([0.1, 0.9, 0.5], [0.7, 0.2, 0.3], "T", "AP50")
+def test_the_leaders_line_and_what_it_is_worth_are_told_apart():
+    figure = show_best_of([[0.5, 0.7], [0.9, 0.2], [0.9, 0.2]], 0.6, "T", "AP50")
     (ax,) = figure.axes
-    assert [line.get_label() for line in ax.lines] == [
-        "best public score so far",
-        "private score of that submission",
-        "mean private score of all",
-    ]
-    assert "after 3 the best public score is 0.900, and the same submission has 0.200 in private" in get_alt(figure)
+    seen, kept, worth = ax.lines
+    assert [list(seen.get_ydata()), list(kept.get_ydata())] == [[0.5, 0.9, 0.9], [0.7, 0.2, 0.2]]
+    assert [list(seen.get_xdata()), worth.get_ydata()[0]] == [[1, 2, 3], 0.6]
+    assert len({line.get_linestyle() for line in ax.lines}) == 3
+    assert "after 3 it has 0.900 in public and 0.200 in private. Each is worth 0.60" in get_alt(figure)
+
+
+@pytest.mark.parametrize(("leaders", "shape"), [([], r"\(0,\)"), ([0.5, 0.7], r"\(2,\)"), ([[0.5, 0.7, 0.1]], r"\(1, 3\)")])
+def test_leaders_of_another_shape_are_refused(leaders, shape):
+    with pytest.raises(ValueError, match=f"leaders must hold a public and a private score for each submission, shape .N, 2., got {shape}"):
+        show_best_of(leaders, 0.5, "T", "AP")

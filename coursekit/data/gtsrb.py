@@ -10,18 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from .images import load_image
+from .image_folder import LabelledFiles
 from .layout import leads_outside
 from .others import GTSDB_CLASSES
 
 _TEST = ("Final_Test/Images", "GTSRB/Final_Test/Images")
 
 
-class Gtsrb(Dataset):
+class Gtsrb(LabelledFiles):
     """Crops of 43 traffic signs, read when they are asked for.
 
     Args:
@@ -48,22 +46,10 @@ class Gtsrb(Dataset):
             wanted = "GT-00000.csv in a folder for each class, or Train.csv" if split == "train" else "GT-final_test.csv or Test.csv"
             raise ValueError(f"root must hold GTSRB's lists ({wanted}), got {root}")
         rows = [row for file in lists for row in _rows(file, root)]
-        self.root, self.transform = root, transform
-        self.samples = [(path, label) for path, label, _ in rows]
+        super().__init__([(path, label) for path, label, _ in rows], transform)
+        self.root = root
         self.boxes = np.array([box for _, _, box in rows], dtype=np.int64).reshape(-1, 4)
         self.tracks = [_track(path, label) if split == "train" else "" for path, label in self.samples]
-
-    @property
-    def labels(self) -> Tensor:
-        return torch.tensor([label for _, label in self.samples], dtype=torch.int64)
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        path, label = self.samples[index]
-        image = torch.from_numpy(load_image(path))
-        return (image if self.transform is None else self.transform(image)), label
 
 
 def _lists(root: Path, split: str) -> list[Path]:

@@ -24,7 +24,31 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-class ImageFolder(Dataset):
+class LabelledFiles(Dataset):
+    """Pictures in files, with a class each. They are read when they are asked for.
+
+    Args:
+        samples: (path, label) of each.
+        transform: given the uint8 (3, H, W) image, returns what shall stand in its place.
+    """
+
+    def __init__(self, samples: list[tuple[Path, int]], transform: Callable[[Tensor], Tensor] | None = None):
+        self.samples, self.transform = samples, transform
+
+    @property
+    def labels(self) -> Tensor:
+        return torch.tensor([label for _, label in self.samples], dtype=torch.int64)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        path, label = self.samples[index]
+        image = torch.from_numpy(load_image(path))
+        return (image if self.transform is None else self.transform(image)), label
+
+
+class ImageFolder(LabelledFiles):
     """Pictures that lie in a folder for each class. They are read when they are asked for.
 
     Args:
@@ -47,24 +71,12 @@ class ImageFolder(Dataset):
         if not root.is_dir():
             raise ValueError(f"root must be a folder that holds a folder for each class, got {root}")
         by_name = {path.name: path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
-        self.root, self.transform = root, transform
+        self.root = root
         self.classes = tuple(sorted(by_name))  # by name as text: paths sort in another way on Windows
-        self.samples = [(path, label) for label, name in enumerate(self.classes) for path in _pictures(by_name[name])]
+        super().__init__([(path, label) for label, name in enumerate(self.classes) for path in _pictures(by_name[name])], transform)
         if not self.samples:
             there = f"{len(self.classes)} folder{'' if len(self.classes) == 1 else 's'} and no picture"
             raise ValueError(f"root must hold a folder of pictures for each class, found {there} in {root}")
-
-    @property
-    def labels(self) -> Tensor:
-        return torch.tensor([label for _, label in self.samples], dtype=torch.int64)
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        path, label = self.samples[index]
-        image = torch.from_numpy(load_image(path))
-        return (image if self.transform is None else self.transform(image)), label
 
 
 def _pictures(folder: Path) -> list[Path]:

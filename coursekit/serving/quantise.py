@@ -104,8 +104,8 @@ def quantise_onnx(
     Measured with the detector that the course ships on 200 generated scenes (``benchmarks/results/serving.json``): AP 0.8185 in float32;
     minmax 0.817, entropy 0.809, percentile 99.999 0.816, 99.99 0.806, 99.9 0.753, for what is cut off are the strongest answers of the
     network. With ``decoding`` in integers too, 0.721, while AP50 stays as it is: the objects are found, but an edge has only 256 places to
-    lie at. The file is 0.40 of the other. Convolutions take half the time or less, the activations between them more than before; in all it
-    was 1.2 times as fast in batches of 16, and no faster for a single picture.
+    lie at. The file is 0.40 of the other. Convolutions take less time, the activations between them more than before; in all it was 1.2
+    times as fast in batches of 16, and no faster for a single picture.
 
     Args:
         path: a file of ``export_onnx(..., preprocess=True)``. out: the new file.

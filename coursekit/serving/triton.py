@@ -8,12 +8,9 @@ It listens on 127.0.0.1 alone. Nothing is sent anywhere: the server has no telem
 with nothing of ours in it. How to get the binary: `install_triton`, or ``python -m coursekit.serving.triton install [FOLDER]``.
 """
 
-import contextlib
 import http.client
 import os
 import re
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,23 +21,12 @@ import weakref
 from pathlib import Path
 
 from .repository import models
-from .triton_environment import Environment, find_triton, inspect, install_triton, why_no_triton
+from .triton_environment import find_triton, inspect, install_triton, why_no_triton
+from .triton_process import end, lay_out, start_guard, stop, surroundings
 
 __all__ = ["Triton", "find_triton", "free_ports", "install_triton", "why_no_triton"]
 
 HOST = "127.0.0.1"
-SHARED = Path("/dev/shm")  # where the server and its stubs hand pictures over
-# Outlives a program that dies without a word, and takes the server with it. It waits for the end of a pipe that only the program holds.
-GUARD = """
-read nothing
-kill -s TERM -- "-$1" 2>/dev/null
-for tenth in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-    kill -s 0 -- "-$1" 2>/dev/null || break
-    sleep 0.1
-done
-kill -s KILL -- "-$1" 2>/dev/null
-rm -rf "$3" /dev/shm/"$2"*
-"""
 COUNTS = {
     "nv_inference_request_success": ("requests", 1),
     "nv_inference_request_failure": ("failures", 1),
@@ -84,9 +70,9 @@ class Triton:
         self._folder = Path(tempfile.mkdtemp(prefix="coursekit-triton-"))
         self.log = Path(log) if log else self._folder / "log.txt"
         self._prefix = f"coursekit-{os.getpid()}-{uuid.uuid4().hex[:8]}-"
-        _lay_out(self.environment, self._folder)
+        lay_out(self.environment, self._folder)
         self._processes: dict[str, subprocess.Popen] = {}
-        self._closed = weakref.finalize(self, _end, self._processes, self._prefix, self._folder)
+        self._closed = weakref.finalize(self, end, self._processes, self._prefix, self._folder)
         self._start()
 
     @property
@@ -116,17 +102,10 @@ class Triton:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env=_surroundings(self.environment, self._folder),
+                env=surroundings(self.environment, self._folder),
                 start_new_session=True,
             )
-        names = (str(self.pid), self._prefix, str(self._folder))
-        self._processes["guard"] = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "coursekit-guard", *names],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._processes["guard"] = start_guard(self.pid, self._prefix, self._folder)
 
     def _command(self) -> list[str]:
         http, grpc, metrics = self.ports
@@ -212,11 +191,11 @@ class Triton:
 
     def kill(self) -> None:
         """SIGKILL to the server and its stubs. They had no chance to clean up, so their shared memory is removed here."""
-        _stop(self._processes, self._prefix, patience=0)
+        stop(self._processes, self._prefix, patience=0)
 
     def restart(self) -> None:
         """Start again on the same ports, whether it runs or not. `wait_ready` says when it answers."""
-        _stop(self._processes, self._prefix, patience=10)
+        stop(self._processes, self._prefix, patience=10)
         self._start()
 
     def close(self) -> None:
@@ -278,75 +257,6 @@ def free_ports(wished: tuple[int, ...]) -> tuple[int, ...]:
     finally:
         for each in held:
             each.close()
-
-
-def _lay_out(environment: Environment, folder: Path) -> None:
-    """The folder of backends as the server wants it: the library, its Python part and the stub of our Python in one place."""
-    place = folder / "backends" / "python"
-    place.mkdir(parents=True)
-    for file in (environment.backend / "libtriton_python.so", environment.backend / "triton_python_backend_utils.py", environment.stub):
-        (place / file.name).symlink_to(file)
-    (folder / "lib").mkdir()
-    if environment.library:
-        (folder / "lib" / environment.library.name).symlink_to(environment.library)
-
-
-def _surroundings(environment: Environment, folder: Path) -> dict[str, str]:
-    """Environment variables for the server. The stub takes the Python that comes first on the PATH for its own."""
-    return {
-        "PATH": f"{environment.folder / 'bin'}:/usr/local/bin:/usr/bin:/bin",
-        "LD_LIBRARY_PATH": f"{environment.libraries}:{folder / 'lib'}",
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "LANG": "C.UTF-8",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-
-
-def _stop(processes: dict[str, subprocess.Popen], prefix: str, patience: float) -> None:
-    """End the server's process group, by SIGTERM if it has ``patience`` seconds for that, and what it leaves behind."""
-    server, guard = processes.get("server"), processes.get("guard")
-    if server:
-        if patience and server.poll() is None:
-            server.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(patience)
-        deadline = time.monotonic() + 10
-        while _alive(server.pid) and time.monotonic() < deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
-            server.poll()
-            time.sleep(0.01)
-        server.wait()
-    for left in SHARED.glob(f"{prefix}*"):
-        left.unlink(missing_ok=True)
-    if guard:  # last: who is interrupted before this leaves the rest to it
-        guard.kill()
-        guard.wait()
-        guard.stdin.close()
-        del processes["guard"]
-
-
-def _alive(group: int) -> list[int]:
-    """Processes of a group that still run. Those that have ended and wait to be asked how (zombies) are not among them."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, member_of = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-            except OSError:
-                continue
-            if int(member_of) == group and state != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def _end(processes: dict[str, subprocess.Popen], prefix: str, folder: Path) -> None:
-    _stop(processes, prefix, patience=10)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(arguments: list[str]) -> None:

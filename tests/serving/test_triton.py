@@ -22,7 +22,8 @@ import torch
 
 from coursekit.serving.client import Client
 from coursekit.serving.repository import model_file, write_repository
-from coursekit.serving.triton import Triton, _alive, find_triton, why_no_triton
+from coursekit.serving.triton import Triton, find_triton, why_no_triton
+from coursekit.serving.triton_process import alive
 from coursekit.yolo import load_shipped, predict
 
 onnx = pytest.importorskip("onnx")
@@ -144,7 +145,7 @@ def ask_all(server, pictures, requests: int, answered=lambda: None, **options) -
 
 def memory(server) -> int:
     """Bytes that the server and its stubs have for themselves, and share among each other."""
-    own = sum(int(re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) * 1024 for pid in _alive(server.pid))
+    own = sum(int(re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) * 1024 for pid in alive(server.pid))
     return own + sum(file.stat().st_blocks * 512 for file in Path("/dev/shm").glob(f"{server._prefix}*"))
 
 
@@ -173,7 +174,7 @@ def test_a_thousand_requests_from_eight_clients(shared, pictures):
 
 def test_it_listens_on_this_machine_alone(shared):
     server = shared
-    own = {os.readlink(entry) for pid in _alive(server.pid) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
+    own = {os.readlink(entry) for pid in alive(server.pid) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
     heard = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -197,11 +198,11 @@ def test_killed_in_the_middle_and_started_again_every_answer_comes_and_is_right(
 
     def kill():
         assert enough.wait(60)
-        left = _alive(server.pid)
+        left = alive(server.pid)
         assert len(left) >= 2, "a server and a stub"
         server.kill()
         assert not server.running
-        assert _alive(server.pid) == []
+        assert alive(server.pid) == []
         at_the_kill.append(count[0])
         server.restart()
         server.wait_ready()
@@ -315,7 +316,7 @@ def test_the_command_from_start_to_end(environment, exported, number):
                 said.append(line)
                 if line.startswith("Ctrl-C"):
                     break
-            servers = [group for group in children(program.pid) if len(_alive(group)) > 1]
+            servers = [group for group in children(program.pid) if len(alive(group)) > 1]
             assert len(servers) == 1, said
             with Client(re.search(r"http://([^/]+)/v2", "".join(said))[1]) as detect:
                 assert len(detect([torch.zeros(3, 32, 32, dtype=torch.uint8)])) == 1
@@ -323,6 +324,6 @@ def test_the_command_from_start_to_end(environment, exported, number):
             rest = program.stdout.read()
             assert program.wait(60) == 0, rest
             assert rest == "stopped\n"
-            assert _alive(servers[0]) == []
+            assert alive(servers[0]) == []
         finally:
             program.terminate()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.serving import triton, triton_environment
+from coursekit.serving import triton_environment, triton_process
 from coursekit.serving.triton import Triton, find_triton, free_ports, install_triton, main, read_metrics, why_no_triton
 from coursekit.serving.triton_environment import holds_triton, inspect
 
@@ -218,8 +218,8 @@ def test_a_port_that_was_asked_for_is_not(environment, repository):
 
 def test_a_server_that_does_not_listen_to_sigterm_is_killed(environment, repository, monkeypatch):
     (repository / "behave").write_text("stubborn")
-    stop = triton._stop
-    monkeypatch.setattr(triton, "_stop", lambda processes, prefix, patience: stop(processes, prefix, min(patience, 0.2)))
+    stop = triton_process.stop
+    monkeypatch.setattr(triton_process, "stop", lambda processes, prefix, patience: stop(processes, prefix, min(patience, 0.2)))
     server = Triton(repository)
     server.wait_ready()
     pid, stub = server.pid, started(repository)[2]

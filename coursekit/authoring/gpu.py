@@ -152,7 +152,7 @@ def patiently(command: list, seconds: float, **more) -> tuple[int, str]:
 def run_tests(tests: Path, place: Path, patience: float) -> Row:
     """Those marked with ``@pytest.mark.gpu``. That every one of them skips is no pass."""
     row, begin = Row("tests", "tests", "passed"), time.monotonic()
-    files = [path for path in sorted(tests.rglob("test_*.py")) if "mark.gpu" in path.read_text(encoding="utf-8")]
+    files = files_for_a_gpu(tests)
     if not files:
         row.state, row.reason = "not run", f"there are no tests for a GPU in {tests}: run this in a checkout"
         return row
@@ -168,6 +168,13 @@ def run_tests(tests: Path, place: Path, patience: float) -> Row:
     elif not row.figures or not row.figures[0]["passed"]:
         row.state, row.reason = "not run", "every test for a GPU skipped"
     return row
+
+
+def files_for_a_gpu(tests: Path) -> list[Path]:
+    """Test files that use the mark, or whose folder's conftest.py does: the others need not even be imported."""
+    marked = [path for path in tests.rglob("*.py") if "mark.gpu" in path.read_text(encoding="utf-8")]
+    folders = {path.parent for path in marked if path.name == "conftest.py"}
+    return [path for path in sorted(tests.rglob("test_*.py")) if path in marked or path.parent in folders]
 
 
 def count_tests(junit: str) -> dict[str, int]:

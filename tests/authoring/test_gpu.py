@@ -190,6 +190,13 @@ def test_tests_for_a_gpu_are_counted(tmp_path, body, state, counts):
     assert (row.state, row.figures) == (state, [counts]), row.said
 
 
+def test_files_are_those_with_the_mark_or_with_a_conftest_that_has_it(tmp_path):
+    for name, text in {"a/test_a.py": "pytest.mark.gpu", "a/test_b.py": "", "b/conftest.py": "pytest.mark.gpu", "b/test_c.py": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert [path.name for path in gpu.files_for_a_gpu(tmp_path)] == ["test_a.py", "test_c.py"]
+
+
 def test_no_tests_for_a_gpu_is_said(tmp_path):
     row = gpu.run_tests(tmp_path, tmp_path, 60)
     assert row.state == "not run"

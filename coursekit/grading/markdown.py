@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from coursekit.grading.html import Html, block, element, visible
 
 MOST = 40_000  # characters of one cell
+MOST_CELLS = 3000  # of a table
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 _HEADING = re.compile(r" {0,3}#{1,6}\s+(.*?)\s*#*$")
+_RULE = re.compile(r"[|:\- ]{3,}")
+_BAR = re.compile(r"(?<!\\)\|")
 _ITEM = re.compile(r"\s*(?:[-*+]|(\d{1,9})[.)])\s+(.*)")
 _INLINE = re.compile(
     r"(?P<code>`+)(?P<inside>.+?)(?P=code)"
@@ -36,9 +39,9 @@ def markdown(text: str, level: int = 4) -> list[Html]:
         elif heading := _HEADING.fullmatch(line):
             made.append(element(f"h{level}", *inline(heading[1])))
             place += 1
-        elif line.lstrip().startswith("|"):  # a table, as it was typed
+        elif line.lstrip().startswith("|"):
             end = next((i for i in range(place, len(lines)) if not lines[i].lstrip().startswith("|")), len(lines))
-            made.append(block("\n".join(lines[place:end]), MOST))
+            made.append(_table(lines[place:end]))
             place = end
         elif _ITEM.fullmatch(line):
             place = _list(lines, place, made)
@@ -69,6 +72,16 @@ def _list(lines: list[str], place: int, made: list[Html]) -> int:
         place += 1
     made.append(element("ol" if numbered else "ul", [element("li", *inline("\n".join(item))) for item in items]))
     return place
+
+
+def _table(lines: list[str]) -> Html:
+    """A table with a rule under its head; anything else that has bars, as it was typed."""
+    rows = [_BAR.split(line.strip().removeprefix("|").removesuffix("|")) for line in lines]
+    if len(lines) < 3 or not _RULE.fullmatch(lines[1].strip()) or sum(map(len, rows)) > MOST_CELLS:
+        return block("\n".join(lines), MOST)
+    head = element("tr", [element("th", *inline(cell.strip()), scope="col") for cell in rows[0]])
+    body = [element("tr", [element("td", *inline(cell.strip().replace("\\|", "|"))) for cell in row]) for row in rows[2:]]
+    return element("div", element("table", element("thead", head), element("tbody", body)), class_="wide")
 
 
 def inline(text: str) -> Iterator[Html | str]:

@@ -137,7 +137,7 @@ def _add(hidden: Hidden, picture: Picture, folder: Path) -> None:
     name = "p" + hashlib.sha256(f"{hidden.salt}/name/{picture.source}".encode()).hexdigest()[:12]
     if name in hidden.sizes:
         raise ValueError(f"two pictures are called {picture.source}; their names within data must differ")
-    save_picture(picture.image, folder / f"{name}.png")
+    save_picture(picture.image, folder / f"{name}.png", compress_level=3)  # an eighth larger than by default, in a third of the time
     hidden.sizes[name] = (picture.image.shape[2], picture.image.shape[1])
     hidden.truth[name], hidden.sources[name] = picture.truth, picture.source
 

@@ -247,6 +247,21 @@ def test_a_minimal_subset_is_shown():
     )
 
 
+def test_a_table_is_one():
+    made = "".join(markdown("| | AP50 |\n|---|---:|\n| *no* mosaic | 0.66 ± 0.01 |\n| a \\| b | <b> |"))
+    head = element("thead", element("tr", element("th", scope="col"), element("th", "AP50", scope="col")))
+    first = element("tr", element("td", element("em", "no"), " mosaic"), element("td", "0.66 ± 0.01"))
+    second = element("tr", element("td", "a | b"), element("td", "<b>"))
+    assert made == element("div", element("table", head, element("tbody", first, second)), class_="wide")
+
+
+@pytest.mark.parametrize(
+    "text", ["| a |\n| b |\n| c |", "| a |\n|---|", "| a |", "|" * 9000 + "\n|---|\n| a |"], ids=["no rule", "no row", "a line", "huge"]
+)
+def test_what_is_no_table_stays_as_it_was_typed(text):
+    assert "".join(markdown(text)) == element("pre", text, tabindex="0")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

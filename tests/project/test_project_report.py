@@ -3,6 +3,8 @@ import re
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coursekit.data.data_card import DataCard
 from coursekit.project.ablation import ablation_table
@@ -371,3 +373,22 @@ def test_no_text_takes_long(text):
     began = time.process_time()
     assert report_gaps(text)
     assert time.process_time() - began < 20  # a pattern that tries everything would take hours
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from("#|-*`>[]()!<a1.% \n가세"), max_size=200))
+def test_any_text_gets_sentences(text):
+    for gap in report_gaps(text):
+        assert gap.strip() == gap
+        assert "\n" not in gap
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_words_taken_out_never_make_a_report_complete(data):
+    """A good report with a section emptied lacks just what that section answered."""
+    parts = re.split(r"(?m)^(?=## )", GOOD)
+    place = data.draw(st.integers(1, len(parts) - 1))
+    kept = parts[place].split("\n")[0] + "\n\n"
+    found = report_gaps("".join([*parts[:place], kept, *parts[place + 1 :]]))
+    assert [gap for gap in found if gap.endswith(("has no answer.", "is missing."))]

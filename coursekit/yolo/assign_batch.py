@@ -6,7 +6,6 @@ that it was told before, and idles until it is told more. Here every pair is com
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 from torch.nn.utils.rnn import pad_sequence
 
 from .assign import SMALLEST
@@ -41,11 +40,12 @@ def assign_batch(
     chosen = torch.zeros_like(inside).scatter_(2, aligned.topk(min(top, cells), dim=2).indices, True) & inside
     best, owner = torch.where(chosen, overlap, -1.0).max(dim=1)  # (B, A)
     positive = best >= 0
-    chosen = one_hot(owner, objects).transpose(1, 2).bool() & positive[:, None]  # what each object is left with
+    mine = owner[:, None] == torch.arange(objects, device=owner.device)[:, None]  # (B, M, A)
+    chosen = mine & positive[:, None]  # what each object is left with
     peak = (aligned * chosen).amax(dim=2).clamp(min=1e-30)  # (B, M)
     reach = (overlap * chosen).amax(dim=2)
-    mine = aligned.gather(1, owner[:, None])[:, 0]  # (B, A), of the cell with its owner
-    value = torch.where(positive, mine / peak.gather(1, owner) * reach.gather(1, owner), 0.0)
+    own = aligned.gather(1, owner[:, None])[:, 0]  # (B, A), of the cell with its owner
+    value = torch.where(positive, own / peak.gather(1, owner) * reach.gather(1, owner), 0.0)
     targets = torch.zeros_like(scores).scatter_(2, labels.gather(1, owner)[:, :, None], value[:, :, None])
     return torch.where(positive, owner, -1), targets
 

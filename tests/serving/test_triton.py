@@ -107,11 +107,11 @@ def client_of(server, number: int, **options) -> Client:
 
 
 def same(answer, reference) -> bool:
-    """Scores to 1e-4, boxes to 1e-3 pixels (1e-4 of the strides that the network counts in), labels and order exactly."""
+    """Scores to 1e-4, boxes to 1e-4 pixels, labels and order exactly."""
     if len(answer) != len(reference) or answer.labels.tolist() != reference.labels.tolist():
         return False
     scores, boxes = (answer.scores - reference.scores).abs(), (answer.boxes - reference.boxes).abs()
-    return not len(answer) or bool(scores.max() <= 1e-4 and boxes.max() <= 1e-3)
+    return not len(answer) or bool(scores.max() <= 1e-4 and boxes.max() <= 1e-4)
 
 
 def ask_all(server, pictures, requests: int, answered=lambda: None, **options) -> list[str]:

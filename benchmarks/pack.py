@@ -1,8 +1,8 @@
-"""What notebooks 16, 18 and 19 show of the benchmarks, taken from benchmarks/results/ into data/measured.json, which the wheel holds.
+"""What notebooks 16, 18, 19 and 23 show of the benchmarks, taken from benchmarks/results/ into data/measured.json, which the wheel holds.
 
     python benchmarks/pack.py
 
-Run it after `bccd.py`, `train.py bccd`, `ablations.py` and `detectors.py`, and commit what changes. A test holds the two equal.
+Run it after `bccd.py`, `train.py bccd`, `ablations.py`, `detectors.py` and `serving.py`, and commit the change. A test holds the two equal.
 """
 
 import json
@@ -51,6 +51,21 @@ def of_detectors(content: dict) -> dict:
     return {name: {column: [row[column] for row in content["rows"] if row["detector"] == name] for column in columns} for name in names}
 
 
+def of_serving(content: dict) -> dict:
+    """The detector served in several ways: milliseconds for one client and for eight, pictures a second for eight, peak MB, AP.
+
+    Ways that could not be measured are left out.
+    """
+    rows = []
+    for row in content["rows"]:
+        if "skipped" not in row:
+            one, eight = ({int(key): value for key, value in row["clients"].items()}[many] for many in (1, 8))
+            times = {"p50": one["p50_ms"], "p99": one["p99_ms"], "p50 of 8": eight["p50_ms"], "p99 of 8": eight["p99_ms"]}
+            memory = round(row["peak_bytes"] / 1e6) if row["peak_bytes"] else None
+            rows.append({"way": row["name"], **times, "pictures/s": eight["pictures_per_second"], "MB": memory, "AP": row["AP"]})
+    return {"threads": content["settings"]["threads"], "rows": rows}
+
+
 def packed() -> dict:
     """All that goes into the file."""
     rows = json.loads((RESULTS / "ablations.json").read_text())["rows"]
@@ -60,6 +75,7 @@ def packed() -> dict:
         "ablations": {"scenes": of_ablations(rows, "scenes", PARTS, 0.98), "blood cells": of_ablations(rows, "bccd", PARTS, 0.999)},
         "detectors": of_detectors(json.loads((RESULTS / "detectors.json").read_text())),
         "maps": of_ablations(rows, "scenes", MAPS, 0.999),  # all of these with the slow average
+        "serving": of_serving(json.loads((RESULTS / "serving.json").read_text())),
     }
 
 

@@ -47,3 +47,14 @@ def test_detectors_are_gathered_by_name_one_number_a_seed(pack):
     gathered = pack.of_detectors({"rows": rows})
     assert list(gathered) == ["grid", "YOLO"]
     assert gathered["grid"] == {"AP": [0.5, 0.7], "AP50": [0.6] * 2, "AP75": [0.4] * 2, "milliseconds": [2.0] * 2, "seconds": [30.0] * 2}
+
+
+def test_ways_to_serve_keep_what_the_table_needs(pack):
+    def load(p50):
+        return {"p50_ms": p50, "p90_ms": 9.0, "p99_ms": 2 * p50, "pictures_per_second": 100.0, "errors": 0}
+
+    measured = {"name": "int8", "clients": {"1": load(5.0), "8": load(40.0)}, "peak_bytes": 71_600_000, "AP": 0.8}
+    rows = [measured, {"name": "Triton", "skipped": "it is not here"}, {**measured, "name": "ONNX", "peak_bytes": None}]
+    gathered = pack.of_serving({"rows": rows, "settings": {"threads": 2}})
+    figures = {"p50": 5.0, "p99": 10.0, "p50 of 8": 40.0, "p99 of 8": 80.0, "pictures/s": 100.0, "AP": 0.8}
+    assert gathered == {"threads": 2, "rows": [{"way": "int8", "MB": 72, **figures}, {"way": "ONNX", "MB": None, **figures}]}

@@ -1,12 +1,15 @@
 """The pretended GPU refuses what a real one refuses, lets pass what a real one lets pass, and changes no number."""
 
 import copy
+import sys
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from coursekit.authoring import pretended
 from coursekit.authoring.pretended import on_gpu, pretended_gpu
 
 
@@ -138,3 +141,22 @@ def test_afterwards_all_is_as_it_was():
         assert torch.cuda.device_count() == 1
     assert left.device.type == "cpu"
     assert (left + torch.ones(3)).tolist() == [2.0] * 3
+
+
+BUG = """
+from coursekit.training.device import choose_device
+import torch
+device = choose_device()
+assert device == "cuda", device
+print(torch.ones(3).to(device) + torch.ones(3))
+"""
+
+
+def test_a_notebook_is_run_on_it_and_its_bug_is_found(tmp_path, monkeypatch, capsys):
+    (tmp_path / "build/solved").mkdir(parents=True)
+    cells = [nbformat.v4.new_code_cell(text) for text in ("x = 1", BUG)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "build/solved/90_bug.ipynb")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pretended", "90"])
+    assert pretended.main() == 1
+    assert "Expected all tensors to be on the same device" in capsys.readouterr().out

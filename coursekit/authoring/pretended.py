@@ -236,9 +236,12 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         yield stack.enter_context(PretendedGPU())
 
 
+_kept = contextlib.ExitStack()  # what nobody holds is collected, and ends
+
+
 def in_a_notebook() -> None:
     """From this cell on, to the end of the kernel."""
-    contextlib.ExitStack().enter_context(pretended_gpu())
+    _kept.enter_context(pretended_gpu())
 
 
 def main() -> int:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from .report_words import HEADINGS, TOPICS
 
 LONGEST = 400_000  # characters that are looked at
+BOLD = 7  # below the six levels of headings
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*)")
-_BOLD = re.compile(r"\*\*([^*\n]{2,80})\*\*:?")
+_BOLD = re.compile(r"\*\*([^*\n]{2,80})\*\*[.:]?(?:[ \t]+(.*))?")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _RULE = re.compile(r"[|:\- ]{3,}")
 _MARK = re.compile(r"^\s*(?:[-*+]|\d{1,3}[.)])\s+")
@@ -34,7 +35,7 @@ class Section:
 
     Args:
         title: as it stands there; empty for what stands before the first.
-        topics: of `TOPICS`; those of the heading above where it has none of its own.
+        topics: of `TOPICS`; those of the heading above where it has none of its own, or where it is only bold words at a line's beginning.
         text: as it was written, with its heading.
         blocks: what it says.
     """
@@ -63,30 +64,30 @@ def sections(text: str) -> list[Section]:
     made: list[tuple[int, str, list[str]]] = [(0, "", [])]
     fence = ""
     for line in text.split("\n"):
-        heading = None if fence else _heading(line)
+        heading = None if fence else _heading(line, bold=not made[-1][2] or not made[-1][2][-1].strip())
         if match := _FENCE.match(line):
             fence = "" if fence == match[1] else fence or match[1]
         if heading:
-            made.append((*heading, [line]))
+            made.append((*heading[:2], [line, *heading[2:]]))
         else:
             made[-1][2].append(line)
     found, above = [], {0: frozenset()}
     for level, title, lines in made:
         own = topics_of(title)
         above = {depth: topics for depth, topics in above.items() if depth < level or level == 0}
-        topics = own or above[max(above)]
+        topics = own | above[max(above)] if level == BOLD else own or above[max(above)]
         above[level] = topics
-        found.append(Section(title, topics, "\n".join(lines).strip(), tuple(_blocks(lines[1:] if title else lines))))
+        written = [lines[0], *lines[2:]] if level == BOLD else lines
+        found.append(Section(title, topics, "\n".join(written).strip(), tuple(_blocks(lines[1:] if title else lines))))
     return found
 
 
-def _heading(line: str) -> tuple[int, str] | None:
-    """(level, title) of ``## title``, or of a line that is all bold, which some write instead."""
+def _heading(line: str, bold: bool) -> tuple[int, str] | tuple[int, str, str] | None:
+    """(level, title) of ``## title``; (`BOLD`, title, rest of the line) where bold words at the beginning of a paragraph stand for one."""
     if match := _HEADING.fullmatch(line):
         return len(match[1]), match[2].rstrip("# \t")
-    if match := _BOLD.fullmatch(line.strip()):
-        return (7, match[1]) if topics_of(match[1]) else None
-    return None
+    match = _BOLD.fullmatch(line.strip()) if bold else None
+    return (BOLD, match[1], match[2] or "") if match and topics_of(match[1]) else None
 
 
 def topics_of(title: str) -> frozenset[str]:
@@ -135,6 +136,6 @@ def scores(text: str) -> list[str]:
 
 
 def length(text: str) -> int:
-    """Words, as English counts them; three Korean letters make one."""
+    """Words and numbers, as English counts them; two Korean letters make one."""
     korean = sum("가" <= letter <= "힣" for letter in text)
-    return len(re.findall(r"[a-z]{2,}", text)) + korean // 3
+    return len(re.findall(r"[a-z]{2,}", text)) + len(numbers(text)) + korean // 2

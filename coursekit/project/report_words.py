@@ -63,10 +63,11 @@ KNOBS = words(r"""learning rates?, lr, batch(?:es)?(?: size)?, epochs?, steps?, 
     학습률, 배치, 에폭, 에포크, 스텝, 감쇠, 이미지 ?크기, 입력 ?크기, 웜업, 임계""")
 REASONS = words(r"""because, since, so that, as (?:it|the|we|they|a|our), in order to, why, reasons?, therefore, hence, due to, thanks to,
     otherwise, to (?:avoid|keep|prevent|reduce|make|let|stop|fit|save|get|see|find), which (?:keeps?|lets?|makes?|is why|costs?),
-    (?:more|less|larger|smaller|higher|lower)\b.{0,60}(?:diverge[ds]?|failed|fails|cost|costs),
+    diverge[ds]?, best (?:of|on|among), chosen (?:on|by|among), did(?: not|n't) (?:fit|rise|help|converge),
     때문, 이유, 위해, 위하여, 므로, 그래서, 따라서, 덕분, 왜냐, 니까, 인해, 도록, 해서, 어서, 아서""")
-SOURCES = words(r"""sources?, (?:come|comes|came|taken|drawn) from, collect\w*, download\w*, kaggle, generat\w*, photograph\w*, recorded,
-    출처, 수집, 생성, 다운로드, 촬영""")
+SOURCES = words(r"""sources?, from, (?:we|i) (?:took|drew|filmed), taken (?:by|with|in), collect\w*, download\w*, kaggle, generat\w*,
+    photograph\w*, recorded,
+    출처, 수집, 생성, 다운로드, 촬영, 데이터셋\(, 찍은, 찍었""")
 LICENCES = words(r"""licen[sc]\w*, cc[- ]?(?:by|0)\S*, public domain, mit, apache, gpl, copyright, own(?:ed)? (?:pictures|photographs),
     라이선스, 라이센스, 저작권""")
 SPLITS = words(r"""split\w*, train\w*, val\w*, test, held[- ]out, folds?, 훈련, 학습, 검증, 테스트, 시험, 분할, 나누, 나눴""")

@@ -1196,7 +1196,7 @@ band("requests without an answer", len(failed), at_most=0)
 assert max(took) > 0.5, "somebody waited for the server to come back"
 
 # %% [markdown]
-# One request took as long as the outage, all others a few milliseconds. The user saw a slow answer instead of an error. (Mostly a little longer: the client was just
+# One request took as long as the outage, all others a few milliseconds. The user saw a slow answer instead of an error. (Mostly even longer: the client was just
 # waiting when the server came back. That is what back-off costs, and why there is a longest wait.)
 #
 # One thing is still wrong with a schedule that everybody shares. A hundred clients lost the server at the same moment; when do they come back?

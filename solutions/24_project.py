@@ -49,7 +49,7 @@ from coursekit.data.check import check_dataset, near_duplicates
 from coursekit.data.data_card import data_card
 from coursekit.data.folder import FolderDataset
 from coursekit.data.formats import find_dataset, read_dataset, write_dataset
-from coursekit.data.image_folder import ImageFolder, write_image_folder
+from coursekit.data.image_folder import ImageFolder
 from coursekit.data.images import load_image
 from coursekit.data.labelled import Labelled, resized
 from coursekit.data.layout import ALIASES, split_folders
@@ -71,11 +71,10 @@ from coursekit.plots.metrics import show_confidence_curves, show_errors
 from coursekit.plots.project import Mended, show_ablation, show_best_of, show_by_class, show_mended
 from coursekit.plots.yolo import show_curves
 from coursekit.project.ablation import ablation_table
-from coursekit.project.competition import Competition, make_competition
+from coursekit.project.competition import make_competition
 from coursekit.project.luck import lucky_board
 from coursekit.project.report import report_gaps, report_template
 from coursekit.project.steps import FROM, STEPS, read_steps, save_step
-from coursekit.project.submission import write_labels, write_submission
 from coursekit.resources import resource
 from coursekit.training.baseline import MajorityClass, NearestCentroid
 from coursekit.training.classifier import fit_classifier, overfit_one_batch, predict_all
@@ -154,10 +153,12 @@ display(Markdown("\n".join(rows)))
 # Photographs of people: ask them. Do not upload to a service what you may not publish (04).
 #
 # ### The one setting
+#
+# Leave it as it is the first time, and read. The second time put your folder there:
 
 # %%
-MY_DATA = None  # None: the worked example. Your own: MY_DATA = "~/pictures/my-project", and every cell below works on that folder
-MINUTES = at(smoke=0.02, quick=0.4, full=4)  # of training for each detector on a folder of your own
+MY_DATA = None  # the worked example; your own: "~/pictures/my-project"
+MINUTES = at(smoke=0.0, quick=0.4, full=4.0)  # of training for each detector on a folder of your own
 EXAMPLE = MY_DATA is None
 
 # %% [markdown]
@@ -170,7 +171,7 @@ EXAMPLE = MY_DATA is None
 SCENES = at(smoke=40, quick=240, full=600)
 if EXAMPLE:
     folder = desk / "faces"
-    planted = write_masks(folder, SCENES, seed=24, difficulty="easy")  # what is wrong with it, we know only because we put it there
+    planted = write_masks(folder, SCENES, seed=24, difficulty="easy")  # what is wrong with it, as only its maker knows
     project = desk / "project"
 else:
     folder, planted = Path(MY_DATA).expanduser(), []
@@ -487,8 +488,9 @@ contact_sheet(by_class(crops["train"].images, crops["train"].labels, classes, 12
 # %%
 prints = {name: {hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in some.images} for name, some in crops.items()}
 for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-    assert not prints[one] & prints[other], f"{len(prints[one] & prints[other])} crops are in {one} and in {other}"
-print("no crop in two parts")
+    shared = len(prints[one] & prints[other])
+    print(f"{shared} crops are in {one} and in {other}" + (": look at them, and change group_of" if shared else ""))
+    assert not (EXAMPLE and shared)
 
 # %% [markdown]
 # **The card.** What can be counted is counted. What only a person knows, a person writes: with `MY_DATA`, that is you.
@@ -501,7 +503,11 @@ if EXAMPLE:
         "split_by": "picture, stratified by the rarest class in it; 60 : 20 : 20, seed 0",
     }
 else:
-    known = {"source": "", "licence": "", "split_by": ""}  # who made it, when, of whom? what may you do with it? what was kept together?
+    known = {
+        "source": "",  # who made it, when, how, of whom?
+        "licence": "",  # what may you do with it?
+        "split_by": "",  # what was kept together?
+    }
 card = data_card(counted, name=folder.name, problems=decisions, **known)
 display(Markdown(card.to_markdown()))
 print("not answered yet:", card.missing or "nothing")
@@ -645,7 +651,11 @@ if kind == "detection":
 # %%
 RECIPE = {"imgsz": 128, "epochs": at(smoke=1, quick=8, full=16), "batch": 8, "lr": 2e-3, "ema_decay": 0.98, "ema_tau": 60.0}
 if not EXAMPLE:
-    RECIPE |= {"imgsz": 320, "epochs": 0, "minutes": MINUTES}  # as many epochs as fit; the first training decides how many
+    RECIPE |= {
+        "imgsz": 320,
+        "epochs": 0 if MINUTES else 1,
+        "minutes": MINUTES,
+    }  # as many epochs as fit; the first training decides how many
 
 
 def train_detector(seed=0, **changes):
@@ -1347,7 +1357,8 @@ if EXAMPLE:
 #
 # ### Yours: the five questions
 #
-# In a class, a grader opens these five cells. Double-click one, write, run it. Alone at home, write into `report.md` of your project folder instead, and let `coursekit project check project` read it. A good answer has a **number**, a **reason**, and where it compares, a **table** over seeds.
+# With `MY_DATA` set, your report lies in `project/report.md`: open it beside this notebook, replace what stands in `[write: ...]`, and let `coursekit project check project` read it. In a class you hand in the folder `project/` with this notebook; a grader sees your
+# report section by section. Who has no report yet may answer in the five cells below, which the grader sees as well. A good answer has a **number**, a **reason**, and where it compares, a **table** over seeds.
 #
 # **1. Which optimiser and which loss, and why these for this data?**
 

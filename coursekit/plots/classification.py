@@ -27,7 +27,7 @@ def draw_confusion(ax: Axes, matrix: np.ndarray, names: Sequence[str], fontsize:
             weight = "bold" if row == column else "normal"
             text = f"{count:.0f}" if count >= 100 or float(count).is_integer() else f"{count:.1f}"
             ax.text(column, row, text, ha="center", va="center", fontsize=fontsize, color=colour, fontweight=weight)
-    turned = 90 if max(map(len, names)) > 3 and len(names) > 4 else 0
+    turned = 90 if max(map(len, names)) > (3 if len(names) > 4 else 9) else 0
     ax.set_xticks(range(len(names)), names, rotation=turned, fontsize=8)
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set(xlabel="predicted", ylabel="truth")
@@ -46,7 +46,8 @@ def show_confusion_matrix(matrix: np.ndarray, names: Sequence[str], title: str =
     matrix = np.asarray(matrix)
     if matrix.shape != (len(names), len(names)):
         raise ValueError(f"matrix must have shape ({len(names)}, {len(names)}), one row a name, got {matrix.shape}")
-    side = max(3.2, 1.6 + 0.36 * len(names))
+    longest = max(map(len, names))  # of names beside the picture, which leave less room for it and for its title
+    side = max(3.2, 1.6 + 0.36 * len(names)) + 0.09 * max(0, longest - 9)
     figure, ax = plt.subplots(figsize=(side, side * 0.95), layout="constrained")
     draw_confusion(ax, matrix, names)
     ax.set_title(title)

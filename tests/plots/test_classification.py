@@ -80,3 +80,9 @@ def test_reliability_leaves_empty_bins_out_and_says_the_error():
     assert len(figure.axes[0].patches) == 2
     assert "0.60: 0.60, 0.90: 0.60" in get_alt(figure)
     figure.canvas.draw()
+
+
+def test_long_names_of_few_classes_stand_upright_so_that_they_do_not_overlap():
+    for names, turned in ((["stop", "yield", "parking"], 0), (["with_mask_on", "without_mask", "other"], 90)):
+        (ax,) = pictures.show_confusion_matrix(MATRIX, names).axes
+        assert {label.get_rotation() for label in ax.get_xticklabels()} == {turned}

@@ -1104,9 +1104,18 @@ print(f"AP over HTTP {ap['server']:.3f}")
 band("AP lost on the way, against the same file in this process", abs(ap["server"] - ap_of(answering(pictures))), at_most=0.005)
 
 # %%
-before = read_metrics(fetch(metrics_at, "/metrics")[1].decode())
+def counters():
+    """What the server has counted, once it stands still: a request is counted a moment *after* its answer."""
+    now, last = read_metrics(fetch(metrics_at, "/metrics")[1].decode()), None
+    while now != last:
+        time.sleep(0.2)
+        now, last = read_metrics(fetch(metrics_at, "/metrics")[1].decode()), now
+    return now
+
+
+before = counters()
 load = load_test(client, pictures, clients=8, requests=at(smoke=16, quick=160, full=400), warmup=0)
-after = read_metrics(fetch(metrics_at, "/metrics")[1].decode())
+after = counters()
 done = {name: int(after[name] - before[name]) for name in ("requests", "failures", "pictures", "batches")}
 print(load)
 print("the server's own counters:", done)

@@ -649,7 +649,7 @@ if kind == "detection":
 # for faces. For arrows and letters add `"fliplr": 0.0`; for cells, which know no up and down, `"flipud": 0.5`.)
 
 # %%
-RECIPE = {"imgsz": 128, "epochs": at(smoke=1, quick=8, full=16), "batch": 8, "lr": 2e-3, "ema_decay": 0.98, "ema_tau": 60.0}
+RECIPE = {"imgsz": 128, "epochs": at(smoke=1, quick=8, full=12), "batch": 8, "lr": 2e-3, "ema_decay": 0.98, "ema_tau": 60.0}
 if not EXAMPLE:
     RECIPE |= {
         "imgsz": 320,

@@ -63,6 +63,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/detectors.py
 	$(BIN)/python benchmarks/clinic.py
 	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/pack.py
 
 # On a machine with an NVIDIA GPU: every solved notebook at the full budget, the tests for a GPU and its benchmarks, into one report. On others

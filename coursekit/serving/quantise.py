@@ -105,7 +105,7 @@ def quantise_onnx(
     minmax 0.817, entropy 0.809, percentile 99.999 0.816, 99.99 0.806, 99.9 0.753, for what is cut off are the strongest answers of the
     network. With ``decoding`` in integers too, 0.721, while AP50 stays as it is: the objects are found, but an edge has only 256 places to
     lie at. The file is 0.40 of the other. Convolutions take less time, the activations between them more than before; in all it was 1.2
-    times as fast in batches of 16, and no faster for a single picture.
+    times as fast in batches of 16, and hardly for a single picture.
 
     Args:
         path: a file of ``export_onnx(..., preprocess=True)``. out: the new file.

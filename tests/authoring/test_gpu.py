@@ -44,6 +44,7 @@ def test_without_a_gpu_it_is_skipped_in_one_sentence(monkeypatch, capsys, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_a_notebook_that_fails_stops_no_other_and_each_has_its_reason(call, tmp_path):
     notebook(tmp_path / "solved", "90_good", PASSES)
     notebook(tmp_path / "solved", "91_bad", MISSES)
@@ -67,6 +68,7 @@ def test_a_notebook_that_fails_stops_no_other_and_each_has_its_reason(call, tmp_
     assert len(after["commands"]) == 2
 
 
+@pytest.mark.full
 def test_time_that_is_up_is_said_and_the_rest_is_begun_by_the_next_call(call, tmp_path, monkeypatch):
     notebook(tmp_path / "solved", "90_good", PASSES)
     code, report = call("--only", "90", "--limit-seconds", "1")
@@ -74,7 +76,7 @@ def test_time_that_is_up_is_said_and_the_rest_is_begun_by_the_next_call(call, tm
     assert [(row["state"], row["reason"]) for row in report["rows"]] == [("cut off", "time was up before it began")]
     monkeypatch.setattr(gpu, "SHORTEST", 0.1)
     notebook(tmp_path / "solved", "90_good", "import time; time.sleep(60)")
-    code, report = call("--only", "90", "--limit-seconds", "2", "--resume")
+    code, report = call("--only", "90", "--limit-seconds", "10", "--resume")
     (row,) = report["rows"]
     assert code == 3
     assert row["state"] == "cut off"

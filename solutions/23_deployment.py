@@ -1103,6 +1103,7 @@ answering = int8 if triton else detector  # the newest version answers
 print(f"AP over HTTP {ap['server']:.3f}")
 band("AP lost on the way, against the same file in this process", abs(ap["server"] - ap_of(answering(pictures))), at_most=0.005)
 
+
 # %%
 def counters():
     """What the server has counted, once it stands still: a request is counted a moment *after* its answer."""

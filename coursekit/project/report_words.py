@@ -63,8 +63,9 @@ KNOBS = words(r"""learning rates?, lr, batch(?:es)?(?: size)?, epochs?, steps?, 
     학습률, 배치, 에폭, 에포크, 스텝, 감쇠, 이미지 ?크기, 입력 ?크기, 웜업, 임계""")
 REASONS = words(r"""because, since, so that, as (?:it|the|we|they|a|our), in order to, why, reasons?, therefore, hence, due to, thanks to,
     otherwise, to (?:avoid|keep|prevent|reduce|make|let|stop|fit|save|get|see|find), which (?:keeps?|lets?|makes?|is why|costs?),
-    diverge[ds]?, best (?:of|on|among), chosen (?:on|by|among), did(?: not|n't) (?:fit|rise|help|converge),
-    때문, 이유, 위해, 위하여, 므로, 그래서, 따라서, 덕분, 왜냐, 니까, 인해, 도록, 해서, 어서, 아서""")
+    diverge[ds]?, best (?:of|on|among), ha[sd] the best, chosen (?:on|by|among), did(?: not|n't) (?:fit|rise|help|converge), defaults?,
+    not (?:searched|tuned), untuned,
+    기본값, 때문, 이유, 위해, 위하여, 므로, 그래서, 따라서, 덕분, 왜냐, 니까, 인해, 도록, 해서, 어서, 아서""")
 SOURCES = words(r"""sources?, from, (?:we|i) (?:took|drew|filmed), taken (?:by|with|in), collect\w*, download\w*, kaggle, generat\w*,
     photograph\w*, recorded,
     출처, 수집, 생성, 다운로드, 촬영, 데이터셋\(, 찍은, 찍었""")

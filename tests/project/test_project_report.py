@@ -374,6 +374,18 @@ def test_a_claim_with_its_numbers_is_none():
         assert report_gaps(GOOD.replace("## Results (결과)\n", f"## Results (결과)\n\n{text}\n\n")) == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Learning rate 0.002, batch 8 and 320 pixels are the course's defaults and were not searched.",
+        "Confidence 0.52 has the best F1 on the validation pictures; batch 8.",
+        "학습률 0.002와 배치 8은 기본값이다.",
+    ],
+)
+def test_who_did_not_search_may_say_so(answer):
+    assert report_gaps(section("Question 5", answer)) == []
+
+
 def test_a_machine_that_counts_words_is_not_enough():
     """Every keyword and no statement: the questions that want numbers and reasons still notice."""
     text = "\n".join(

@@ -36,15 +36,14 @@ test: $(VENV)/.dev
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --solved
 
-# The long checks: metric bands at the quick budget, mutants, long tests (trainings one after the other, grading side by side), real data
-# (../shared/data, where it is), and a run without a network.
+# The long checks: both editions without a network, the solved one with metric bands at the quick budget; mutants; long tests (trainings one
+# after the other, grading side by side); real data (../shared/data, where it is).
 full: export COURSEKIT_TRITON := $(abspath $(COURSEKIT_TRITON))
 full: $(VENV)/.dev
 	$(BIN)/coursekit build
 	-$(BIN)/python -m coursekit.serving.triton install $(COURSEKIT_TRITON)
-	$(BIN)/python -m coursekit.authoring.rehearse --level quick --solved
+	$(BIN)/python -m coursekit.authoring.rehearse --level quick --offline --solved
 	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline
-	$(BIN)/python -m coursekit.authoring.rehearse --level smoke --offline --solved
 	$(BIN)/python -m coursekit.authoring.mutants
 	$(BIN)/python -m pytest -q -m full --ignore=tests/grading --ignore=tests/hostile
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m full tests/grading tests/hostile --numprocesses $(CORES) --dist loadfile

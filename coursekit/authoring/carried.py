@@ -39,7 +39,7 @@ def install(python: Path, wheels: Path) -> None:
         raise ValueError(f"there is no wheel in {wheels}")
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
     quiet = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--ignore-installed"]
-    done = subprocess.run([*pip, "install", *quiet, "--find-links", str(wheels), *files], capture_output=True, text=True)
+    done = subprocess.run([*pip, "install", *quiet, *files], capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f"pip could not install the wheels: {' '.join(done.stderr.split())[-400:]}")
 

@@ -30,7 +30,7 @@ from coursekit.training.schedule import warmup_cosine
 from coursekit.yolo import YOLO, Assignment, TrainSettings, assign, assign_by_centre, detection_loss, prepare, validate
 from coursekit.yolo.assign import suiting_stride
 from coursekit.yolo.decode import decode
-from coursekit.yolo.train import open_data, without_crowds
+from coursekit.yolo.samples import open_data, without_crowds
 
 RESULTS, KEPT = Path(__file__).parent / "results" / "ablations.json", Path("build/ablations.jsonl")
 NAMES, SIZE = ("stop", "priority_road", "no_entry", "keep_right"), 128  # notebook 19's world

@@ -24,7 +24,9 @@ from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
-from common import HERE, machine, ultralytics, write_results
+from common import HERE, machine, ultralytics
+
+from coursekit.files import write_text
 
 OURS = "coursekit s"
 CELLS = "coursekit s, 416"  # blood cells have no up and down and are small: nearer to their own 640 pixels, and mirrored both ways
@@ -96,9 +98,10 @@ def ours(folder: Path, out: Path, options: list) -> dict:
     }
 
 
-def theirs(python: Path, folder: Path, out: Path, imgsz: int, minutes: float, model: str, data: str) -> None:
+def theirs(python: Path, folder: Path, out: Path, imgsz: int, minutes: float, model: str, data: str, device: str) -> None:
     command = [python, HERE / "peers" / "ultralytics_run.py", "--data", folder / "ultralytics.yaml", "--test", folder / "yolo/images/test"]
     command += ["--ids", folder / "ids.json", "--model", model, "--minutes", minutes, "--imgsz", imgsz, "--threads", CPU_THREADS]
+    command += ["--device", device]
     command += ["--runs", folder / "theirs", "--out", out, *(["--fliplr", "0"] if data == "signs" else [])]
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
 
@@ -150,9 +153,8 @@ def show(rows: list[dict]) -> None:
 Key = tuple[str, float, int]  # who, minutes, seed
 
 
-def known(name: str) -> dict[Key, dict]:
+def known(path: Path) -> dict[Key, dict]:
     """The rows that were written down before."""
-    path = HERE / "results" / f"train_{name}.json"
     rows = json.loads(path.read_text())["rows"] if path.is_file() else []
     return {(row["who"], row["minutes"], row["seed"]): row for row in rows}
 
@@ -163,10 +165,12 @@ def measure(key: Key, arguments, folder: Path, truth: dict, epochs: int | None) 
     out, imgsz = folder / "results" / f"{who.replace(', ', '-').replace(' ', '-')}-{minutes:g}-{seed}.json", IMGSZ[arguments.name]
     if not out.is_file() and who in OPTIONS[arguments.name]:
         length = ["--epochs", epochs] if epochs else ["--minutes", minutes]
-        result = ours(folder, out, [*length, "--seed", seed, "--imgsz", imgsz, *OPTIONS[arguments.name][who]])
+        options = ["--seed", seed, "--imgsz", imgsz, "--device", arguments.device, *OPTIONS[arguments.name][who]]
+        result = ours(folder, out, [*length, *options])
         out.write_text(json.dumps(result))
     elif not out.is_file():
-        theirs(ultralytics(arguments.envs), folder, out, imgsz, minutes, who, arguments.name)
+        python = arguments.python or ultralytics(arguments.envs)
+        theirs(python, folder, out, imgsz, minutes, who, arguments.name, arguments.device)
     return row(who, minutes, seed, truth, json.loads(out.read_text()))
 
 
@@ -177,24 +181,35 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--same-epochs", action="store_true", help="seeds after the first train as many epochs as it did")
-    parser.add_argument("--ours", nargs="*", choices=[OURS, CELLS], help="only these of ours")
+    parser.add_argument("--ours", nargs="*", choices=[OURS, CELLS], help="only these of ours; none: only the peers")
     parser.add_argument("--peers", nargs="*", default=["yolov8n", "yolo11n"], help="none: only ours")
     parser.add_argument("--work", type=Path, default=Path("build/bench-train"))
     parser.add_argument("--envs", type=Path, default=Path("build/bench-envs"))
+    parser.add_argument("--python", type=Path, help="that has ultralytics; by default an environment is made")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--out", type=Path, help="by default train_NAME.json in benchmarks/results, with the device's name if it is no CPU")
     arguments = parser.parse_args()
     folder = arguments.work / arguments.name
     (folder / "results").mkdir(parents=True, exist_ok=True)
-    truth, rows = export(arguments.name, arguments.data, folder), known(arguments.name)
+    on_cpu = arguments.device == "cpu"
+    place = arguments.out or HERE / "results" / f"train_{arguments.name}{'' if on_cpu else '_' + arguments.device}.json"
+    truth, rows = export(arguments.name, arguments.data, folder), known(place)
     for minutes in sorted(arguments.minutes, reverse=True):
-        mine = [kind for kind in OPTIONS[arguments.name] if ONLY.get(kind, minutes) == minutes and kind in (arguments.ours or [kind])]
-        wanted = list(product(mine, [minutes], arguments.seeds)) + [(peer, minutes, 0) for peer in arguments.peers if minutes >= 2]
+        mine = [
+            kind
+            for kind in OPTIONS[arguments.name]
+            if ONLY.get(kind, minutes) == minutes and kind in ([kind] if arguments.ours is None else arguments.ours)
+        ]
+        wanted = list(product(mine, [minutes], arguments.seeds)) + [
+            (peer, minutes, 0) for peer in arguments.peers if minutes >= 2 or not on_cpu
+        ]
         for key in wanted:
             if key not in rows:
                 first = rows.get((key[0], minutes, arguments.seeds[0])) if arguments.same_epochs else None
                 rows[key] = measure(key, arguments, folder, truth, first and first["epochs"])
                 ordered = sorted(rows.values(), key=lambda row: (-row["minutes"], row["who"], row["seed"]))
                 facts = {"imgsz": IMGSZ[arguments.name], "machine": machine() | {"load": os.getloadavg()}}
-                write_results(f"train_{arguments.name}", {"rows": ordered, **facts})
+                write_text(place, json.dumps({"rows": ordered, **facts}, indent=1) + "\n")
         show(list(rows.values()))
 
 

@@ -83,7 +83,8 @@ from coursekit.yolo.loss import detection_loss
 from coursekit.yolo.model import YOLO
 from coursekit.yolo.predict import predict as run_detector
 from coursekit.yolo.settings import TrainSettings
-from coursekit.yolo.train import common_size, new_run, prepare, train
+from coursekit.yolo.samples import common_size
+from coursekit.yolo.train import new_run, prepare, train
 from coursekit.yolo.val import validate
 
 device = choose_device()

@@ -21,11 +21,11 @@ import ultralytics
 from ultralytics import YOLO
 
 
-def detect(model, folder: Path, ids: dict[str, int], imgsz: int) -> list[dict]:
+def detect(model, folder: Path, ids: dict[str, int], imgsz: int, device: str) -> list[dict]:
     """COCO results of every picture, in its own pixels: every score above 0.001, 100 boxes at most, as ours is measured."""
     rows = []
     for name, image_id in ids.items():
-        [found] = model.predict(folder / name, imgsz=imgsz, conf=0.001, iou=0.6, max_det=100, verbose=False, device="cpu")
+        [found] = model.predict(folder / name, imgsz=imgsz, conf=0.001, iou=0.6, max_det=100, verbose=False, device=device)
         for (x1, y1, x2, y2), score, label in zip(
             found.boxes.xyxy.tolist(), found.boxes.conf.tolist(), found.boxes.cls.tolist(), strict=True
         ):
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--imgsz", type=int, default=320)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--fliplr", type=float, default=0.5, help="its default")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -57,7 +58,7 @@ def main() -> None:
         imgsz=args.imgsz,
         pretrained=False,
         seed=args.seed,
-        device="cpu",
+        device=args.device,
         cache="ram",
         val=False,
         plots=False,
@@ -82,7 +83,7 @@ def main() -> None:
         "parameters": sum(p.numel() for p in last.model.parameters()),
         "ultralytics": ultralytics.__version__,
         "torch": torch.__version__,
-        "detections": detect(last, args.test, json.loads(args.ids.read_text()), args.imgsz),
+        "detections": detect(last, args.test, json.loads(args.ids.read_text()), args.imgsz, args.device),
     }
     args.out.write_text(json.dumps(result))
     print({name: value for name, value in result.items() if name != "detections"})

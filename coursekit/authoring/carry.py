@@ -2,6 +2,7 @@
 
     python -m coursekit.authoring.carry build/carry --python 3.12                       beyond torch, torchvision, NumPy and Pillow
     python -m coursekit.authoring.carry build/carry --python 3.12 --have there.txt      beyond what `python3 -m pip freeze` says there
+    python -m coursekit.authoring.carry build/carry --peer build/bench-envs/ultralytics  with ultralytics, from that environment
     python -m coursekit.authoring.carry build/carry --list                              only say what it would be
 
 Over there ``python3 build/carry/install.py /tmp/gpu-env`` makes an environment of it that sees what is installed beside it.
@@ -26,10 +27,13 @@ from coursekit.files import write_json
 
 ROOT = Path(__file__).parents[2]
 # what runs notebooks and their tests; nothing of JupyterLab, which only people need
-NEEDED = ("coursekit", "nbval", "ipykernel", "pytest", "pytest-timeout")
+NEEDED = ("coursekit", "nbval", "ipykernel", "pytest", "pytest-timeout", "pycocotools")
 WIDGETS = ("ipywidgets", "albumentations", "opencv-python-headless")
 SERVING = ("onnx", "onnxscript", "onnxruntime", "tritonclient[http]")
 HAVE = ("torch", "torchvision", "numpy", "pillow")  # and what these need
+PEER = "ultralytics"
+# its OpenCV has windows and is twice as large as ours, which serves it too; polars, 60 MiB packed, only reads its own tables
+PEER_WITHOUT = ("opencv-python", "polars")
 LIMIT = 48.0  # MiB; with the working tree and some data it stays below 64
 # the glibc that a platform tag promises; pip takes only those that are named
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (17, 24, 26, 27, 28, 31, 34)] + ["manylinux2014_x86_64", "manylinux1_x86_64"]
@@ -129,6 +133,22 @@ def pins(names: Iterable[str], constraints: Path) -> list[str]:
     return [f"{name}=={versions[name]}" for name in names]
 
 
+def peer_pins(place: Path, python: str, there: Iterable[str]) -> list[str]:
+    """``name==version`` of the peer and what it needs beyond what is ``there``, as the environment in ``place`` has them.
+
+    Raises:
+        ValueError: where it holds no peer.
+    """
+    found = {
+        canonicalize_name(one.name): one for folder in place.rglob("site-packages") for one in metadata.distributions(path=[str(folder)])
+    }
+    if PEER not in found:
+        raise ValueError(f"peer must be an environment with {PEER}, got {place}; `make bench` makes one")
+    have = dict.fromkeys([*map(canonicalize_name, there), *PEER_WITHOUT], None)
+    names = closure([PEER], python, have, lambda name: (found[name].requires or []) if name in found else None)
+    return [f"{name}=={found[name].version}" for name in names]
+
+
 def fetch(pinned: list[str], python: str, wheels: Path) -> None:
     """Download wheels for Linux on x86-64 and that Python, and make ours.
 
@@ -152,11 +172,18 @@ def sizes(wheels: Path) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def carry(folder: Path, python: str, have: dict[str, str | None], leave_out: Iterable[str] = (), limit: float = LIMIT) -> dict:
+def carry(
+    folder: Path,
+    python: str,
+    have: dict[str, str | None],
+    leave_out: Iterable[str] = (),
+    limit: float = LIMIT,
+    peer: Path | None = None,
+) -> dict:
     """Make the folder; it is emptied first.
 
     Args:
-        have: see `closure`.
+        have: see `closure`. peer: see `peer_pins`.
         leave_out: packages that are needed but too large to carry; what needs them does not run there, and the report says so.
 
     Returns:
@@ -168,14 +195,15 @@ def carry(folder: Path, python: str, have: dict[str, str | None], leave_out: Ite
     names, left = wanted_names(python, have, leave_out)
     _empty(folder)
     wheels = folder / "wheels"
-    fetch(pins([name for name in names if name != "coursekit"], ROOT / "constraints.txt"), python, wheels)
+    more = peer_pins(peer, python, {*names, *have}) if peer else []
+    fetch([*pins([name for name in names if name != "coursekit"], ROOT / "constraints.txt"), *more], python, wheels)
     shutil.copy(Path(__file__).with_name("carried.py"), folder / "install.py")
     solved = ROOT / "build/solved"
     if solved.is_dir():
         shutil.copytree(solved, folder / "solved", ignore=shutil.ignore_patterns(".*", "*.json"))
     mib = sizes(wheels)
     roots = [Requirement(root).name for root in (*NEEDED, *WIDGETS, *SERVING)]
-    modules = [IMPORTS.get(name, name.replace("-", "_")) for name in roots if canonicalize_name(name) not in left]
+    modules = [IMPORTS.get(name, name.replace("-", "_")) for name in roots if canonicalize_name(name) not in left] + [PEER] * bool(peer)
     facts = {"python": python, "left_out": sorted(left), "imports": modules, "wheels": {name: round(size, 3) for name, size in mib.items()}}
     write_json(folder / "carried.json", facts)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
@@ -209,6 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--python", default="3.12", help="version over there")
     parser.add_argument("--have", nargs="+", default=[], help="what is there: a file of `pip freeze`, or names; torch's needs always are")
     parser.add_argument("--leave-out", nargs="+", default=[], help="packages that are too large to carry")
+    parser.add_argument("--peer", type=Path, help=f"an environment with {PEER}, which then goes along to be measured on the same card")
     parser.add_argument("--limit", type=float, default=LIMIT, help="MiB")
     parser.add_argument("--list", action="store_true", help="write nothing")
     options = parser.parse_args(arguments)
@@ -219,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.list:
             print("\n".join(wanted_names(options.python, have, options.leave_out)[0]))
             return 0
-        facts = carry(options.folder, options.python, have, options.leave_out, options.limit)
+        facts = carry(options.folder, options.python, have, options.leave_out, options.limit, options.peer)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

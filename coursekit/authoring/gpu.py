@@ -32,7 +32,8 @@ from coursekit.recorded import VARIABLE, read_records
 
 BUDGET, PATIENCE = 60.0, 600.0  # seconds that a notebook should take, and that any part may take
 SLOW = ("15", "23")  # classic detectors and serving have their work on the CPU
-BENCHMARKS = ("throughput", "predict", "bccd")
+BENCHMARKS = ("throughput", "compile", "predict", "bccd", "signs")
+PEER = "ultralytics"  # where it is installed it is measured, too
 SHORTEST = 15.0  # with less time left nothing is begun
 PACKAGES = ("torch", "torchvision", "numpy", "coursekit")
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,8 @@ class Part:
 def all_parts(solved: Path) -> list[Part]:
     """The tests first, since they say in a minute whether the rest is worth beginning."""
     notebooks = [Part("notebook", path.stem, path) for path in sorted(solved.glob("[0-9][0-9]_*.ipynb"))]
-    return [Part("tests", "tests"), *notebooks, *(Part("benchmark", name) for name in BENCHMARKS)]
+    benchmarks = [*BENCHMARKS, *(["peer"] if find_spec(PEER) else [])]
+    return [Part("tests", "tests"), *notebooks, *(Part("benchmark", name) for name in benchmarks)]
 
 
 @contextlib.contextmanager
@@ -190,7 +192,7 @@ def count_tests(junit: str) -> dict[str, int]:
 def run_benchmark(part: Part, device: str, bccd: Path, level: str, place: Path, patience: float) -> Row:
     """A process of its own; each figure counts as soon as it is measured, also where a later one fails."""
     row, begin = Row("benchmark", part.name, "passed"), time.monotonic()
-    if part.name == "bccd" and not bccd.is_dir():
+    if part.name in ("bccd", "peer") and not bccd.is_dir():
         row.state, row.reason = "not run", f"there is no folder {bccd}; --bccd says where the blood cells lie"
         return row
     with recording(place / part.name) as file:

@@ -5,24 +5,28 @@ python -m coursekit.authoring.gpu_bench throughput --device cuda
 
 import argparse
 import itertools
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
 
 import torch
 
+from coursekit.data.loader import CachedDataset
 from coursekit.data.signs import SignScenes
 from coursekit.recorded import record
 from coursekit.training.loop import State, train_epoch
 from coursekit.yolo import TrainSettings, load_shipped, new_run, predict, prepare, train, validate
 from coursekit.yolo.loss import detection_loss
-from coursekit.yolo.train import Prepared, open_data, ready
+from coursekit.yolo.samples import open_data, ready
+from coursekit.yolo.train import Prepared
 
 # pictures and steps at each level; a figure means something at full only
 PICTURES = {"smoke": 8, "quick": 64, "full": 512}
@@ -85,11 +89,11 @@ def busy_share(prepared: Prepared, batches: Iterable, steps: int) -> float | Non
     return covered((k.start, k.end) for k in kernels) / 1e6 / seconds if kernels else None
 
 
-def seconds_of(prepared: Prepared, batches: Iterable, steps: int) -> float:
+def seconds_of(prepared: Prepared, batches: Iterable, steps: int, forward: Callable | None = None) -> float:
     """Wall time of so many training steps, the waiting for batches and for the GPU included."""
-    device, begin = prepared.compute.device, time.perf_counter()
-    train_epoch(prepared.state, itertools.islice(batches, steps), detection_loss, lambda step: 1e-4, prepared.compute, 10.0, lambda: None)
-    wait(device)
+    compute, begin, some = prepared.compute, time.perf_counter(), itertools.islice(batches, steps)
+    train_epoch(prepared.state, some, detection_loss, lambda step: 1e-4, compute, 10.0, lambda: None, forward)
+    wait(compute.device)
     return time.perf_counter() - begin
 
 
@@ -99,17 +103,21 @@ def endless(prepared: Prepared) -> Iterable:
         yield from ready(prepared.batches.epoch(epoch), prepared.compute.device)
 
 
+def prepare_signs(device: str, level: str, model: str, batch: int, **more) -> Prepared:
+    """A training on the generated world that is about to start, with all its augmentation."""
+    settings = TrainSettings("signs", model=model, imgsz=256, batch=batch, epochs=1, val_split="none", device=device, **more)
+    prepared = prepare(settings, SignScenes(PICTURES[level], seed=0))
+    prepared.batches.augment = settings.augment(mosaic=True)
+    return prepared
+
+
 def throughput(device: str, level: str, **others) -> None:
     """Training steps: pictures a second with the loader, and with batches that lie on the device already; memory; who waits for whom."""
     pictures, steps = PICTURES[level], STEPS[level]
-    scenes = SignScenes(pictures, seed=0)
     grid = [("n", 8), ("s", 8), ("s", 32), ("s", 64)] if level == "full" else [("n", 4)]
-    for (model, batch), precision in itertools.product(grid, ("float32", "bfloat16") if device != "cpu" else ("float32",)):
-        settings = TrainSettings(
-            "signs", model=model, imgsz=256, batch=batch, epochs=1, val_split="none", device=device, precision=precision
-        )
-        prepared = prepare(settings, scenes)
-        prepared.batches.augment = settings.augment(mosaic=True)
+    ways = [("float32", "ram")] if device == "cpu" else [("float32", "gpu"), ("bfloat16", "ram"), ("bfloat16", "gpu")]
+    for (model, batch), (precision, cache) in itertools.product(grid, ways):
+        prepared = prepare_signs(device, level, model, batch, precision=precision, cache=cache)
         stream = endless(prepared)
         resident = itertools.cycle(list(itertools.islice(stream, 4)))
         seconds_of(prepared, resident, 5)  # kernels are chosen, pictures are drawn for the first time
@@ -125,6 +133,7 @@ def throughput(device: str, level: str, **others) -> None:
             model=model,
             batch=batch,
             precision=precision,
+            pictures=cache,
             pictures_per_second=steps * batch / loaded,
             pictures_per_second_resident=steps * batch / held,
             share_waiting_for_loader=max(0.0, 1 - held / loaded),
@@ -132,6 +141,24 @@ def throughput(device: str, level: str, **others) -> None:
             utilisation_percent=use.percent,
             peak_mib=torch.cuda.max_memory_allocated() / 2**20 if device.startswith("cuda") else None,
         )
+
+
+def compiled(device: str, level: str, **others) -> None:
+    """The network as it is, translated by `torch.compile`, and replayed as CUDA graphs, each with batches that
+    lie on the device: seconds until it is ready, then pictures a second."""
+    full, steps = level == "full", STEPS[level]
+    ways = {"eager": None, "compiled": {}, "cuda graphs": {"mode": "reduce-overhead"}}
+    if level == "smoke":  # a compiler takes minutes
+        ways = {"eager": None, "traced": {"backend": "eager"}}
+    for (model, batch), (way, options) in itertools.product([("n", 8), ("s", 8), ("s", 64)] if full else [("n", 4)], ways.items()):
+        prepared = prepare_signs(device, level, model, batch)
+        resident = itertools.cycle(list(itertools.islice(endless(prepared), 4)))
+        forward = None if options is None else torch.compile(prepared.state.model, **options)
+        ready_after = seconds_of(prepared, resident, 5, forward)
+        seconds = seconds_of(prepared, resident, steps, forward)
+        facts = {"precision": prepared.compute.precision, "ready_after_seconds": ready_after}
+        record("figure", model=model, batch=batch, way=way, **facts, pictures_per_second=steps * batch / seconds)
+        torch.compiler.reset()
 
 
 @torch.no_grad()
@@ -151,21 +178,32 @@ def predictions(device: str, level: str, **others) -> None:
 
 def bccd(device: str, level: str, bccd: Path) -> None:
     """Blood cells from random weights: AP on the test split after trainings of some lengths, each with a schedule made for it."""
-    test = open_data(str(bccd), "test")
+    settings = TrainSettings(str(bccd), split="trainval", val_split="none", device=device)
+    time_to_ap(settings, open_data(str(bccd), "test"), level)
+
+
+def signs(device: str, level: str, **others) -> None:
+    """The same with 2,000 scenes of the generated world, and 500 others to be measured on."""
+    count = {"smoke": 8, "quick": 64, "full": 2000}[level]
+    worlds = [SignScenes(count, seed=0), SignScenes(count // 4, seed=2)]
+    scenes, test = (CachedDataset(world, (world.size, world.size)) for world in worlds)
+    scenes.fill()  # drawing takes longer than a training; pictures in files would only be decoded
+    time_to_ap(TrainSettings("signs", val_split="none", imgsz=256, fliplr=0.0, device=device), test, level, scenes)
+
+
+def time_to_ap(settings: TrainSettings, test, level: str, dataset=None) -> None:
+    """A figure for each length; ``dataset``: to train on instead of what the settings name."""
     lengths = [(0.25, 8), (0.5, 8), (1.0, 8), (1.0, 32)] if level == "full" else [(0.0, 8)]
     with tempfile.TemporaryDirectory() as folder:
         for minutes, batch in lengths:
             length = {"minutes": minutes} if minutes else {"epochs": 1}
             model = "s" if level == "full" else "n"
-            settings = TrainSettings(
-                str(bccd), split="trainval", val_split="none", model=model, batch=batch, device=device, project=folder, **length
-            )
-            _of_bccd(settings, test, minutes)
+            _train_and_measure(replace(settings, model=model, batch=batch, project=folder, **length), test, dataset)
 
 
-def _of_bccd(settings: TrainSettings, test, minutes: float) -> None:
+def _train_and_measure(settings: TrainSettings, test, dataset) -> None:
     begin = time.perf_counter()
-    prepared = prepare(settings)
+    prepared = prepare(settings, dataset)
     ready_after = time.perf_counter() - begin
     if settings.device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
@@ -178,10 +216,11 @@ def _of_bccd(settings: TrainSettings, test, minutes: float) -> None:
     steps, compute = prepared.settings.epochs * len(prepared.batches), prepared.compute
     record(
         "figure",
-        minutes=minutes,
+        minutes=settings.minutes,
         batch=settings.batch,
         model=settings.model,
         precision=compute.precision,
+        pictures=compute.pictures,
         epochs=prepared.settings.epochs,
         prepare_seconds=ready_after,
         train_seconds=seconds,
@@ -193,9 +232,33 @@ def _of_bccd(settings: TrainSettings, test, minutes: float) -> None:
     )
 
 
+def peer(device: str, level: str, bccd: Path) -> None:
+    """ultralytics' YOLOv8n on the same card, as ``benchmarks/`` measures it on a CPU: its steps, and blood cells in the time of `bccd`."""
+    python, here = Path(sys.executable), Path("benchmarks")
+    batches, minutes = ([8, 32, 64], [0.25, 0.5, 1.0]) if level == "full" else ([4], [0.05])
+    for batch in batches:
+        sizes = ["--batch", batch, "--rounds", STEPS[level], "--height", 256, "--width", 256]
+        for line in _said([python, here / "peers/ultralytics_speed.py", "--device", device, *sizes]):
+            record("figure", batch=batch, **line)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "rows.json"
+        length = ["--minutes", *minutes, "--seeds", 0, "--ours", "--peers", "yolov8n", "--device", device, "--python", python]
+        _said([python, here / "train.py", "bccd", "--data", bccd, *length, "--work", folder, "--out", out])
+        for row in json.loads(out.read_text())["rows"]:
+            record("figure", **{name: value for name, value in row.items() if not name.endswith("interval")})
+
+
+def _said(command: list) -> list[dict]:
+    """The JSON objects that a program printed, a line each."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"{command[1]} failed: {' '.join(done.stderr.split())[-400:]}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; a ValueError is one sentence and exit code 2."""
-    known = {"throughput": throughput, "predict": predictions, "bccd": bccd}
+    known = {"throughput": throughput, "compile": compiled, "predict": predictions, "bccd": bccd, "signs": signs, "peer": peer}
     parser = argparse.ArgumentParser(prog="python -m coursekit.authoring.gpu_bench", description="A benchmark of `make gpu`.")
     parser.add_argument("name", choices=list(known))
     parser.add_argument("--device", default="cuda")

@@ -215,6 +215,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         "get_device_name": "a pretended GPU",
         "is_bf16_supported": False,
         "synchronize": None,
+        "mem_get_info": (2**30, 2**30),
         "max_memory_allocated": 0,
         "max_memory_reserved": 0,
         "reset_peak_memory_stats": None,

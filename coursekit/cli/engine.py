@@ -33,6 +33,7 @@ def train(
     precision: Annotated[str, Option(help="auto (timed at the start), float32 or bfloat16.")] = "auto",
     threads: Annotated[int, Option(help="CPU threads; 0: the cores that are really ours.")] = 0,
     compile: Annotated[bool, Option("--compile", help="Translate the network first (torch.compile): minutes, then faster.")] = False,
+    cache: Annotated[str, Option(help="Where pictures are kept: ram, gpu (and augmented there), auto: a GPU with room for them.")] = "auto",
     seed: Annotated[int, Option(help="Same seed, same run.")] = 0,
     lr: Annotated[float, Option(help="Highest learning rate.")] = 2e-3,
     mosaic: Annotated[float, Option(help="Share of mosaics.")] = 0.5,
@@ -200,7 +201,7 @@ def _data_of(folder: Path | None) -> str:
 
 
 def _open(data: str, split: str):
-    from ..yolo.train import open_data
+    from ..yolo.samples import open_data
 
     return open_data(data, split)
 
@@ -232,7 +233,7 @@ def _draw_train_batches(folder: Path, prepared) -> None:
 
     prepared.batches.augment = prepared.settings.augment(mosaic=True)
     for number, (images, targets) in enumerate(islice(prepared.batches.epoch(0), 2)):
-        draw_train_batch(folder, number, images, targets, prepared.batches.dataset.classes)
+        draw_train_batch(folder, number, images.cpu(), targets, prepared.batches.dataset.classes)
 
 
 def _draw_validation_of(folder: Path, prepared) -> None:

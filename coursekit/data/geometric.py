@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .targets import Target, check_image, clip, scale_and_shift, uniform
+from .targets import Target, check_image, clip, concatenate, scale_and_shift, uniform
 
 GREY = 114  # what fills a canvas where no image lies; the value that YOLO users expect
 
@@ -19,17 +19,20 @@ GREY = 114  # what fills a canvas where no image lies; the value that YOLO users
 def horizontal_flip(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """Mirror left and right. Half-open boxes: ``x1' = W - x2`` and ``x2' = W - x1``, without a -1."""
     check_image(image)
-    x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
-    width = image.shape[2]
-    return image.flip(2), {**target, "boxes": torch.stack([width - x2, y1, width - x1, y2], dim=1)}
+    return image.flip(2), mirror_boxes(target, image.shape[2], axis=0)
 
 
 def vertical_flip(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """Mirror top and bottom. Rarely right for photographs: cars do not drive on the sky."""
     check_image(image)
-    x1, y1, x2, y2 = target["boxes"].unbind(dim=1)
-    height = image.shape[1]
-    return image.flip(1), {**target, "boxes": torch.stack([x1, height - y2, x2, height - y1], dim=1)}
+    return image.flip(1), mirror_boxes(target, image.shape[1], axis=1)
+
+
+def mirror_boxes(target: Target, length: int, axis: int) -> Target:
+    """Boxes in the mirror image: along x (``axis`` 0) or y (1), on which the image is ``length`` pixels long."""
+    boxes = target["boxes"].clone()
+    boxes[:, axis], boxes[:, axis + 2] = length - target["boxes"][:, axis + 2], length - target["boxes"][:, axis]
+    return {**target, "boxes": boxes}
 
 
 class Placement(NamedTuple):
@@ -81,7 +84,46 @@ def paste(canvas: Tensor, image: Tensor, left: int, top: int) -> None:
 
 def new_canvas(image: Tensor, size_hw: tuple[int, int], fill: int = GREY) -> Tensor:
     """(C, *size_hw) of one grey, laid out channels last in memory, as a decoded photograph is: three times faster to resize."""
-    return torch.full((*size_hw, image.shape[0]), fill, dtype=torch.uint8).permute(2, 0, 1)
+    return torch.full((*size_hw, image.shape[0]), fill, dtype=torch.uint8, device=image.device).permute(2, 0, 1)
+
+
+class Piece(NamedTuple):
+    """Where an image comes to lie on a canvas, and the part of the canvas that it may cover.
+
+    Args:
+        size_hw: the image is resized to that.
+        left, top: of its corner, in whole pixels from the window's corner; negative where it begins outside.
+        window: x1, y1, x2, y2 on the canvas, whole pixels. What lies outside is cut off.
+    """
+
+    size_hw: tuple[int, int]
+    left: int
+    top: int
+    window: tuple[int, int, int, int]
+
+    def lay(self, canvas: Tensor, image: Tensor) -> None:
+        """Put the image (C, h, w) there; changes ``canvas`` (C, H, W)."""
+        x1, y1, x2, y2 = self.window
+        paste(canvas[:, y1:y2, x1:x2], resize_image(image, self.size_hw), self.left, self.top)
+
+    def move(self, target: Target, image_hw: tuple[int, int], min_visible: float) -> Target:
+        """The image's boxes on the canvas; one of which the window shows less than ``min_visible`` is dropped."""
+        (h, w), (new_h, new_w), (x1, y1, x2, y2) = image_hw, self.size_hw, self.window
+        inside = clip(scale_and_shift(target, (new_w / w, new_h / h), (self.left, self.top)), (y2 - y1, x2 - x1), min_visible)
+        return scale_and_shift(inside, (1, 1), (x1, y1)) if (x1, y1) != (0, 0) else inside
+
+
+def compose(samples: list[tuple[Tensor, Target]], pieces: list[Piece], size_hw: tuple[int, int], min_visible: float, fill: int = GREY):
+    """One sample of several: each image on its piece of a canvas of ``size_hw``, with the boxes of all; `image_id` is the first one's."""
+    canvas = new_canvas(samples[0][0], size_hw, fill)
+    for (image, _), piece in zip(samples, pieces, strict=True):
+        piece.lay(canvas, image)
+    return canvas, compose_targets(samples, pieces, min_visible)
+
+
+def compose_targets(samples: list[tuple[Tensor, Target]], pieces: list[Piece], min_visible: float) -> Target:
+    """Of `compose`: the boxes, for which the images' sizes are enough."""
+    return concatenate([piece.move(target, image.shape[1:], min_visible) for (image, target), piece in zip(samples, pieces, strict=True)])
 
 
 def letterbox(image: Tensor, target: Target, size_hw: tuple[int, int], fill: int = GREY) -> tuple[Tensor, Target, Placement]:
@@ -120,16 +162,22 @@ def scale_translate(
         size_hw: height and width of the canvas; None takes the image's own.
     """
     check_image(image)
-    h, w = image.shape[1:]
-    height, width = size_hw or (h, w)
+    size_hw = size_hw or tuple(image.shape[1:])
+    return _place(image, target, zoomed(image.shape[1:], scale, shift_xy, size_hw), size_hw, min_visible, fill)
+
+
+def zoomed(image_hw: tuple[int, int], scale: float, shift_xy: tuple[float, float], size_hw: tuple[int, int]) -> Piece:
+    """Where `scale_translate` lays an image on a canvas of ``size_hw``."""
+    (h, w), (height, width) = image_hw, size_hw
     new_h, new_w = max(1, round(h * scale)), max(1, round(w * scale))
     left, top = round((width - new_w) / 2 + shift_xy[0]), round((height - new_h) / 2 + shift_xy[1])
-    target = clip(scale_and_shift(target, (new_w / w, new_h / h), (left, top)), (height, width), min_visible)
-    if (new_h, new_w, left, top) == (height, width, 0, 0) and scale == 1:
-        return image, target
-    canvas = new_canvas(image, (height, width), fill)
-    paste(canvas, resize_image(image, (new_h, new_w)), left, top)
-    return canvas, target
+    return Piece((new_h, new_w), left, top, (0, 0, width, height))
+
+
+def _place(image: Tensor, target: Target, piece: Piece, size_hw: tuple[int, int], min_visible: float, fill: int = GREY):
+    if piece == Piece(tuple(image.shape[1:]), 0, 0, (0, 0, size_hw[1], size_hw[0])) and tuple(image.shape[1:]) == tuple(size_hw):
+        return image, piece.move(target, size_hw, min_visible)  # the canvas is the image
+    return compose([(image, target)], [piece], size_hw, min_visible, fill)
 
 
 def random_scale_translate(
@@ -147,10 +195,19 @@ def random_scale_translate(
         scale: range of the zoom, drawn evenly on the logarithm: half and double are equally far.
         translate: largest shift, as a share of the side.
     """
+    check_image(image)
+    size_hw = size_hw or tuple(image.shape[1:])
+    return _place(image, target, random_zoom(image.shape[1:], generator, scale, translate, size_hw), size_hw, min_visible)
+
+
+def random_zoom(
+    image_hw: tuple[int, int], generator: torch.Generator, scale: tuple[float, float], translate: float, size_hw: tuple[int, int]
+) -> Piece:
+    """Where `random_scale_translate` lays an image."""
     zoom = math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1])))
-    h, w = image.shape[1:]
+    h, w = image_hw
     shift = (uniform(generator, -translate, translate) * w, uniform(generator, -translate, translate) * h)
-    return scale_translate(image, target, zoom, shift, min_visible, size_hw=size_hw)
+    return zoomed(image_hw, zoom, shift, size_hw)
 
 
 def without_bars(image: Tensor, target: Target) -> tuple[Tensor, Target]:
@@ -161,11 +218,18 @@ def without_bars(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """
     if "placement" not in target:
         return image, target
-    placement, (h, w) = target["placement"], target["original_hw"]
+    x1, y1, x2, y2 = inner_window(image, target)
     target = {name: value for name, value in target.items() if name not in ("placement", "original_hw")}
+    return image[:, y1:y2, x1:x2], scale_and_shift(target, (1, 1), (-x1, -y1))
+
+
+def inner_window(image: Tensor, target: Target) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of what `without_bars` keeps."""
+    if "placement" not in target:
+        return 0, 0, image.shape[2], image.shape[1]
+    placement, (h, w) = target["placement"], target["original_hw"]
     height, width = max(1, round(h * placement.scale_y)), max(1, round(w * placement.scale_x))
-    left, top = placement.left, placement.top
-    return image[:, top : top + height, left : left + width], scale_and_shift(target, (1, 1), (-left, -top))
+    return placement.left, placement.top, placement.left + width, placement.top + height
 
 
 def crop(image: Tensor, target: Target, window: tuple[int, int, int, int], min_visible: float = 0.1) -> tuple[Tensor, Target]:

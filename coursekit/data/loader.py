@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..machine import memory_limit
 from .geometric import GREY, letterbox, new_canvas
+from .on_device import Plan, render
 from .targets import Target
 
 Batch = tuple[Tensor, list[Target]]
@@ -33,21 +34,25 @@ class CachedDataset:
         dataset: map-style, of (uint8 (3, H, W), target).
         size_hw: height and width of every sample in pixels.
         share: of the memory this process may use; a larger cache is not built, and samples are decoded each time (`cached` is False).
+        device: a GPU that should keep the images; where `share` of its free memory does not hold them, `device` becomes ``"cpu"``.
 
     A target gains ``placement`` (see `geometric.Placement`) and ``original_hw``: ``target["placement"].undo(boxes)`` brings
     boxes back to the file's own pixels. Its tensors are shared between calls: do not change them in place.
     """
 
-    def __init__(self, dataset, size_hw: tuple[int, int], share: float = 0.4):
+    def __init__(self, dataset, size_hw: tuple[int, int], share: float = 0.4, device: str = "cpu"):
         if len(size_hw) != 2 or min(size_hw) < 1:
             raise ValueError(f"size_hw must be (height, width), both at least 1, got {size_hw}")
         self.dataset, self.size_hw = dataset, (int(size_hw[0]), int(size_hw[1]))
         self.classes = getattr(dataset, "classes", None)
         self._targets: list[Target | None] = [None] * len(dataset)
+        fits = device != "cpu" and self.nbytes <= share * torch.cuda.mem_get_info(device)[0]
+        self.device = device if fits else "cpu"
         limit = memory_limit()
-        self.cached = limit is None or self.nbytes <= share * limit
-        # pages of it are given by the system only when they are written to, so a partly used cache costs what it holds
-        self._images = torch.empty((len(dataset), *self.size_hw, 3), dtype=torch.uint8).permute(0, 3, 1, 2) if self.cached else None
+        self.cached = fits or limit is None or self.nbytes <= share * limit
+        # on the CPU, pages of it are given by the system only when they are written to: a partly used cache costs what it holds
+        shape = (len(dataset), *self.size_hw, 3)
+        self.images = torch.empty(shape, dtype=torch.uint8, device=self.device).permute(0, 3, 1, 2) if self.cached else None
 
     @property
     def nbytes(self) -> int:
@@ -59,13 +64,14 @@ class CachedDataset:
 
     def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         if self._targets[index] is not None:
-            return self._images[index], self._targets[index]
+            return self.images[index], self._targets[index]
         image, target = self.dataset[index]
         original_hw = tuple(image.shape[1:])
         image, target, placement = letterbox(image.expand(3, -1, -1), target, self.size_hw)
         target = {**target, "placement": placement, "original_hw": original_hw}
         if self.cached:
-            self._images[index] = image
+            self.images[index] = image
+            image = self.images[index]
             self._targets[index] = target  # last: another thread takes a target that is there as the sign that its image is
         return image, target
 
@@ -96,6 +102,8 @@ class Batches:
 
     Sample ``i`` of epoch ``e`` is augmented with a generator made from ``(seed, e, i)``. So a run that is resumed at epoch 7, or
     in the middle of it, sees exactly the batches of a run that was never stopped, whatever was drawn before.
+
+    A data set that keeps its images on a GPU (`CachedDataset`) is augmented there, a whole batch at once: see `on_device`.
 
     Args:
         dataset: map-style, of samples of one size (CachedDataset).
@@ -161,7 +169,14 @@ class Batches:
         """Sample `index` of the data set as that epoch shows it."""
         if self.augment is None:
             return self.dataset[index]
-        return self.augment(self.dataset, index, torch.Generator().manual_seed(derive_seed(self.seed, epoch, index)))
+        return self.augment(self.dataset, index, self._generator(epoch, index))
+
+    def plan(self, epoch: int, index: int) -> Plan:
+        """That sample without its pixels, see `on_device.render`."""
+        return self.augment.plan(self.dataset, index, self._generator(epoch, index))
+
+    def _generator(self, epoch: int, index: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed(self.seed, epoch, index))
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """Batches `start`, start + 1 ... of that epoch: uint8 (batch / ranks, 3, H, W), channels last in memory, and a list of targets."""
@@ -169,13 +184,24 @@ class Batches:
         return ahead(batches, self.prefetch) if self.prefetch else batches
 
     def _make(self, number: int, start: int) -> Iterator[Batch]:
-        order, make, share = self.order(number), partial(self.sample, number), self.batch // self.ranks
+        order, share = self.order(number), self.batch // self.ranks
+        on_device = self.augment is not None and getattr(self.dataset, "device", "cpu") != "cpu"
+        make, finish = (self.plan, self._render) if on_device else (self.sample, self._collate)
         with ThreadPoolExecutor(self.workers, initializer=_one_thread) if self.workers else nullcontext() as pool:
             for step in range(start, len(self)):
                 first = step * self.batch + self.rank * share
-                samples = list((pool.map if pool else map)(make, order[first : first + share]))
-                images, targets = collate(samples, self.batch if self.last == "pad" else None)
-                yield images.pin_memory() if self.pin else images, targets
+                yield finish(list((pool.map if pool else map)(partial(make, number), order[first : first + share])))
+
+    def _collate(self, samples: list[tuple[Tensor, Target]]) -> Batch:
+        images, targets = collate(samples, self.batch if self.last == "pad" else None)
+        return images.pin_memory() if self.pin and images.device.type == "cpu" else images, targets
+
+    def _render(self, plans: list[Plan]) -> Batch:
+        images, targets = render(self.dataset.images, plans), [plan.target for plan in plans]
+        if self.last == "pad" and len(plans) < self.batch:
+            grey = images.new_full((self.batch - len(plans), *images.shape[1:]), GREY)
+            images = torch.cat([images, grey]).contiguous(memory_format=torch.channels_last)
+        return images, targets
 
 
 def _one_thread() -> None:

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from .geometric import GREY, new_canvas, paste, resize_image
-from .targets import Target, check_image, clip, concatenate, scale_and_shift, uniform
+from .geometric import Piece, compose
+from .targets import Target, check_image, concatenate, uniform
 
 Sample = tuple[Tensor, Target]
 
@@ -36,10 +36,22 @@ def mosaic(
 
     Source: YOLOv4, arXiv 2004.10934.
     """
+    pieces = random_mosaic([image.shape[1:] for image, _ in samples], generator, size_hw, scale, centre)
+    return compose(samples, pieces, size_hw, min_visible)
+
+
+def random_mosaic(
+    sizes: list[tuple[int, int]],
+    generator: torch.Generator,
+    size_hw: tuple[int, int],
+    scale: tuple[float, float] = (0.5, 1.2),
+    centre: tuple[float, float] = (0.3, 0.7),
+) -> list[Piece]:
+    """Where `mosaic` lays images of those heights and widths."""
     height, width = size_hw
     cx, cy = round(uniform(generator, *centre) * width), round(uniform(generator, *centre) * height)
-    zooms = [math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1]))) for _ in samples]
-    return mosaic_at(samples, (cx, cy), zooms, size_hw, min_visible)
+    zooms = [math.exp(uniform(generator, math.log(scale[0]), math.log(scale[1]))) for _ in sizes]
+    return quarters(sizes, (cx, cy), zooms, size_hw)
 
 
 def mosaic_at(
@@ -54,23 +66,23 @@ def mosaic_at(
     Raises:
         ValueError: if there are not four samples.
     """
-    if len(samples) != 4:
-        raise ValueError(f"samples must be four, one for each quarter, got {len(samples)}")
     check_image(samples[0][0])
-    (cx, cy), (height, width) = centre_xy, size_hw
-    canvas = new_canvas(samples[0][0], size_hw, GREY)
-    targets = []
-    for number, ((image, target), zoom) in enumerate(zip(samples, zooms, strict=True)):
+    return compose(samples, quarters([image.shape[1:] for image, _ in samples], centre_xy, zooms, size_hw), size_hw, min_visible)
+
+
+def quarters(sizes: list[tuple[int, int]], centre_xy: tuple[int, int], zooms: list[float], size_hw: tuple[int, int]) -> list[Piece]:
+    """Where `mosaic_at` lays images of those heights and widths: each against the centre, in a quarter of its own."""
+    if len(sizes) != 4:
+        raise ValueError(f"samples must be four, one for each quarter, got {len(sizes)}")
+    (cx, cy), (height, width), pieces = centre_xy, size_hw, []
+    for number, ((h, w), zoom) in enumerate(zip(sizes, zooms, strict=True)):
         right, below = number % 2 == 1, number >= 2
         x1, x2 = (cx, width) if right else (0, cx)
         y1, y2 = (cy, height) if below else (0, cy)
-        h, w = image.shape[1:]
         new_h, new_w = max(1, round(h * zoom)), max(1, round(w * zoom))
-        left, top = (0 if right else x2 - x1 - new_w), (0 if below else y2 - y1 - new_h)  # in the quarter's own pixels
-        paste(canvas[:, y1:y2, x1:x2], resize_image(image, (new_h, new_w)), left, top)
-        in_quarter = clip(scale_and_shift(target, (new_w / w, new_h / h), (left, top)), (y2 - y1, x2 - x1), min_visible)
-        targets.append(scale_and_shift(in_quarter, (1, 1), (x1, y1)))
-    return canvas, concatenate(targets)
+        left, top = (0 if right else x2 - x1 - new_w), (0 if below else y2 - y1 - new_h)
+        pieces.append(Piece((new_h, new_w), left, top, (x1, y1, x2, y2)))
+    return pieces
 
 
 def mixup(first: Sample, second: Sample, generator: torch.Generator, weight: tuple[float, float] = (0.4, 0.6)) -> Sample:

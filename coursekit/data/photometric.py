@@ -40,7 +40,8 @@ def adjust_colours(image: Tensor, brightness: float = 1, contrast: float = 1, sa
         return image
     pixels = image.to(torch.float32)
     if image.shape[0] == 3 and (saturation, hue) != (1, 0):
-        mixed = torch.mm(colour_matrix(brightness, contrast, saturation, hue), pixels.flatten(1)).view(pixels.shape)
+        matrix = colour_matrix(brightness, contrast, saturation, hue).to(pixels.device)
+        mixed = torch.mm(matrix, pixels.flatten(1)).view(pixels.shape)
     else:
         mixed = pixels * (brightness * contrast)
     if contrast != 1:  # the mean, every 4th pixel each way: near enough, and not a pass over all of them
@@ -58,8 +59,15 @@ def photometric(
     hue: float = 0.015,
 ) -> tuple[Tensor, Target]:
     """`adjust_colours` with factors drawn from 1 ± the given share, and a hue from ±hue. The target comes back unchanged."""
+    return adjust_colours(image, *random_colours(generator, brightness, contrast, saturation, hue)), target
+
+
+def random_colours(
+    generator: torch.Generator, brightness: float, contrast: float, saturation: float, hue: float
+) -> tuple[float, float, float, float]:
+    """What `photometric` hands to `adjust_colours`."""
     factors = [1 + uniform(generator, -amount, amount) for amount in (brightness, contrast, saturation)]
-    return adjust_colours(image, *factors, hue=uniform(generator, -hue, hue)), target
+    return *factors, uniform(generator, -hue, hue)
 
 
 def cutout(

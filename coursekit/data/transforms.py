@@ -4,6 +4,7 @@ The pieces are plain functions (geometric, affine, photometric, mosaic); `Augmen
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,19 +12,26 @@ from torch import Tensor
 from .affine import affine, affine_matrix, random_affine
 from .geometric import (
     GREY,
+    Piece,
     Placement,
+    compose,
+    compose_targets,
     crop,
     horizontal_flip,
+    inner_window,
     letterbox,
+    mirror_boxes,
     random_crop,
     random_scale_translate,
+    random_zoom,
     resize,
     scale_translate,
     vertical_flip,
     without_bars,
 )
-from .mosaic import mixup, mosaic
-from .photometric import adjust_colours, cutout, photometric
+from .mosaic import mixup, mosaic, random_mosaic
+from .on_device import Plan
+from .photometric import adjust_colours, cutout, photometric, random_colours
 from .targets import PER_BOX, Target, clip, empty_target, scale_and_shift, select
 
 __all__ = [
@@ -106,15 +114,53 @@ class Augment:
             image, target = cutout(image, target, generator)
         return image, target
 
+    def plan(self, dataset, index: int, generator: torch.Generator) -> Plan:
+        """What a call would make, from the same draws but without a pixel of it: `on_device.render` makes those, of many samples at once.
+
+        Raises:
+            ValueError: for a recipe with degrees, shear, cutout or mixup, which are no part of a plan.
+        """
+        if beyond := [name for name in ("degrees", "shear", "cutout", "mixup") if getattr(self, name)]:
+            raise ValueError(f"{' and '.join(beyond)} must be 0 to plan a sample, got {[getattr(self, name) for name in beyond]}")
+        chance = torch.rand(5, generator=generator).tolist()
+        layout = self._lay_out(dataset, index, generator, chance[0] < self.mosaic)
+        target = compose_targets(layout.samples, layout.pieces, self.min_visible)
+        mirrored = chance[2] < self.horizontal, chance[3] < self.vertical
+        for axis in (0, 1):
+            target = mirror_boxes(target, layout.size_hw[1 - axis], axis) if mirrored[axis] else target
+        colours = random_colours(generator, self.brightness, self.contrast, self.saturation, self.hue)
+        return Plan(layout.numbers, layout.windows, layout.pieces, mirrored, colours, target)
+
     def _geometry(self, dataset, index: int, generator: torch.Generator, as_mosaic: bool) -> tuple[Tensor, Target]:
+        if as_mosaic or not (self.degrees or self.shear):
+            layout = self._lay_out(dataset, index, generator, as_mosaic)
+            return compose(layout.samples, layout.pieces, layout.size_hw, self.min_visible)
         image, target = dataset[index]
-        size_hw = tuple(image.shape[1:])
+        inner, target = scale_translate(*without_bars(image, target), 1, (0, 0), 0, size_hw=tuple(image.shape[1:]))
+        return random_affine(inner, target, generator, self.degrees, self.translate, self.scale, self.shear, self.min_visible)
+
+    def _lay_out(self, dataset, index: int, generator: torch.Generator, as_mosaic: bool) -> "Layout":
+        numbers = [index, *(torch.randint(len(dataset), (3,), generator=generator).tolist() if as_mosaic else [])]
+        whole = [dataset[number] for number in numbers]
+        size_hw = tuple(whole[0][0].shape[1:])
+        samples = [without_bars(*sample) for sample in whole]  # grey bars would move with the image, into the middle of it
+        sizes = [tuple(image.shape[1:]) for image, _ in samples]
         if as_mosaic:
-            others = torch.randint(len(dataset), (3,), generator=generator).tolist()
-            samples = [without_bars(*sample) for sample in ((image, target), *(dataset[i] for i in others))]
-            return mosaic(samples, generator, size_hw, self.mosaic_scale, min_visible=self.min_visible)
-        inner, target = without_bars(image, target)  # grey bars would move with the image, into the middle of it
-        if self.degrees or self.shear:
-            inner, target = scale_translate(inner, target, 1, (0, 0), 0, size_hw=size_hw)
-            return random_affine(inner, target, generator, self.degrees, self.translate, self.scale, self.shear, self.min_visible)
-        return random_scale_translate(inner, target, generator, self.scale, self.translate, self.min_visible, size_hw)
+            pieces = random_mosaic(sizes, generator, size_hw, self.mosaic_scale)
+        else:
+            pieces = [random_zoom(sizes[0], generator, self.scale, self.translate, size_hw)]
+        return Layout(numbers, [inner_window(*sample) for sample in whole], samples, pieces, size_hw)
+
+
+class Layout(NamedTuple):
+    """Which images of a data set are to be seen in a sample (without their grey bars), and where each comes to lie.
+
+    Args:
+        windows: of `geometric.inner_window`, for each.
+    """
+
+    numbers: list[int]
+    windows: list[tuple[int, int, int, int]]
+    samples: list[tuple[Tensor, Target]]
+    pieces: list[Piece]
+    size_hw: tuple[int, int]

@@ -2,7 +2,7 @@
 
 import torch
 
-from coursekit.data.geometric import horizontal_flip, vertical_flip
+from coursekit.data.geometric import horizontal_flip, mirror_boxes, vertical_flip
 from coursekit.exercises.core import Exact, Exercise, Misconception
 
 
@@ -147,6 +147,7 @@ hflip_exercise = Exercise(
     twins=[
         horizontal_flip,
         vertical_flip,
+        mirror_boxes,
         "torchvision.transforms.v2.functional.horizontal_flip",
         "torchvision.transforms.v2.functional.horizontal_flip_bounding_boxes",
         "torchvision.transforms.functional.hflip",

@@ -3,7 +3,7 @@
 import torch
 
 from coursekit.data.geometric import paste
-from coursekit.data.mosaic import mosaic_at
+from coursekit.data.mosaic import mosaic_at, quarters
 from coursekit.data.targets import clip
 from coursekit.exercises.core import Exact, Exercise, Misconception
 from coursekit.exercises.n11_augmentation import boxes_of, numbered, random_boxes, random_image
@@ -219,6 +219,6 @@ mosaic_exercise = Exercise(
         "Boxes: plus (left, top, left, top), clipped to the quarter, kept where both sides are above 0.",
     ],
     points=4,
-    twins=[mosaic_at, paste, clip],
+    twins=[mosaic_at, quarters, paste, clip],
     allowed=[crop_with_boxes],  # an exercise before it
 )

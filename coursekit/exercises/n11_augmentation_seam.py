@@ -2,7 +2,7 @@
 
 import torch
 
-from coursekit.data.geometric import crop, horizontal_flip
+from coursekit.data.geometric import crop, horizontal_flip, mirror_boxes
 from coursekit.exercises.core import Exact, Exercise, Misconception
 from coursekit.exercises.n11_augmentation import boxes_of, hflip, numbered, random_boxes, random_image
 from coursekit.exercises.n11_augmentation_crop import crop_with_boxes
@@ -81,6 +81,6 @@ crop_and_flip_exercise = Exercise(
         "Ask for the width after the crop.",
     ],
     points=2,
-    twins=[crop, horizontal_flip],
+    twins=[crop, horizontal_flip, mirror_boxes],
     allowed=[crop_with_boxes, hflip],  # the exercises before it, which are lent until a learner's own pass
 )

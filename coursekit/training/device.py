@@ -19,12 +19,14 @@ class Compute:
         precision: ``"float32"``, or ``"bfloat16"`` for autocast: half of the bits in convolutions, float32 where sums are long.
         threads: of the CPU, in each process.
         processes: that share each batch, see `coursekit.training.distributed`.
+        pictures: ``"ram"`` or ``"gpu"``: where they are kept and augmented. The two round differently, by a grey level here and there.
     """
 
     device: str
     precision: str
     threads: int
     processes: int = 1
+    pictures: str = "ram"
 
     def autocast(self):
         """The context to run the network's forward pass in."""

@@ -110,11 +110,12 @@ def train_epoch(
         backward: called in place of the function above.
     """
     state.model.train()
+    network = state.model if forward is None else forward  # a compiled one has no truth value
     look_every, recent = 1 if compute.device == "cpu" else LOOK_EVERY, []
     for inputs, targets in batches:
         for group in state.optimizer.param_groups:
             group["lr"] = lr_at(state.step)
-        losses = backward(state, forward or state.model, inputs, targets, loss_of, compute)
+        losses = backward(state, network, inputs, targets, loss_of, compute)
         length = nn.utils.clip_grad_norm_(state.model.parameters(), clip)
         values = mean_over_ranks(torch.stack([*(value.detach() for value in losses.values()), length]))
         recent.append(values)

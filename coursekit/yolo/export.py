@@ -137,6 +137,9 @@ def assemble(network, model: YOLO, preprocess: bool, nms: dict | bool):
     onnx.helper.set_model_props(whole, {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()})
     whole.producer_name, whole.producer_version = "coursekit", __version__
     whole.graph.name, whole.doc_string = f"coursekit-yolo {model.size}", __doc__
+    versions = {entry.domain: entry.version for entry in whole.opset_import}  # each part brought an entry of its own
+    del whole.opset_import[:]
+    whole.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in versions.items())
     onnx.checker.check_model(whole, full_check=True)
     return whole
 

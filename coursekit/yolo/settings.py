@@ -33,6 +33,8 @@ class TrainSettings:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``. precision: ``auto`` (timed at the start), ``float32``, ``bfloat16``.
         threads: of the CPU, in each process; 0 takes the cores that are really ours. compile: translate the network with `torch.compile`:
             on two cores 73 s of compiling made steps 1.2 times as fast, so it is for long trainings; what it does to a GPU is not measured.
+        cache: where pictures are kept: ``ram``; ``gpu``, which then augments them too (`coursekit.data.on_device`); ``auto`` is a GPU that
+            has room for them, else ``ram``. Pictures that do not fit into memory are decoded each time.
         lr: highest learning rate of AdamW. weight_decay: on convolution weights only. clip: longest gradient.
         warmup: share of all steps with a rising rate, but at least 50 steps (or a tenth, if that is less).
         ema_decay, ema_tau: see `coursekit.training.ema.EMA`. close_mosaic: share of the epochs, at the end, without mosaic.
@@ -58,6 +60,7 @@ class TrainSettings:
     precision: str = "auto"
     threads: int = 0
     compile: bool = False
+    cache: str = "auto"
     lr: float = 2e-3
     weight_decay: float = 0.05
     clip: float = 10.0
@@ -83,6 +86,10 @@ class TrainSettings:
     def __post_init__(self):
         if self.model not in SIZES:
             raise ValueError(f"model must be one of {', '.join(SIZES)}, got {self.model!r}")
+        if self.cache not in ("auto", "ram", "gpu"):
+            raise ValueError(f"cache must be auto, ram or gpu, got {self.cache!r}")
+        if self.cache == "gpu" and self.tile:
+            raise ValueError(f"cache gpu is for whole pictures, got tile {self.tile}: crops lie in pictures of many sizes; use cache ram")
         for name, value in vars(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number, got {value}")

@@ -2,8 +2,7 @@
 
 import copy
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -12,11 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..data.folder import FolderDataset
 from ..data.loader import Batches, CachedDataset
-from ..data.tiles import TrainingTiles
 from ..training.device import Compute, can_use_bfloat16, choose_device, choose_precision, choose_threads, is_out_of_memory
-from ..training.distributed import local_world_size, on_rank_0, rank, replicate, shared_total, world_size
+from ..training.distributed import on_rank_0, rank, replicate, shared_total, world_size
 from ..training.ema import EMA
 from ..training.loop import State, fit
 from ..training.parts import backward_within_memory
@@ -25,57 +22,10 @@ from .finetune import choose_start, start_from
 from .loss import detection_loss
 from .model import STRIDES, YOLO
 from .pace import STEPS, epochs_within, seconds_per_step
-from .predict import describe, input_size
+from .predict import describe
+from .samples import keep_samples, open_both, ready
 from .settings import TrainSettings, choose_epochs, says_what_to_lower
 from .val import validate_together
-
-
-def open_data(data: str, split: str):
-    """The samples of a split: of the generated world for ``"signs"``, else of a folder in VOC, COCO or YOLO format."""
-    if data == "signs":
-        from ..data.signs import SignScenes
-
-        lengths = {"train": 2000, "val": 200, "test": 500}
-        if split not in lengths:
-            raise ValueError(f"split of signs must be one of {', '.join(lengths)}, got {split!r}")
-        scenes = SignScenes(lengths[split], seed=list(lengths).index(split))
-        return scenes if split == "train" else CachedDataset(scenes, (scenes.size, scenes.size))  # measured again and again: draw it once
-    from ..data.formats import read_dataset
-
-    return FolderDataset(read_dataset(_folder_of(data), split))
-
-
-def _folder_of(data: str) -> str:
-    """The folder itself, or that of a dataset which the catalog knows by this name (it is fetched once)."""
-    from ..data.catalog import NAMES, get
-
-    return str(get(data)) if not Path(data).exists() and data in NAMES else data
-
-
-def common_size(dataset, imgsz: int) -> tuple[int, int]:
-    """Height and width of the network's input: what the most common picture shape asks for (`input_size`). Other shapes get grey bars."""
-    if isinstance(dataset, FolderDataset):
-        shapes = [(record.height, record.width) for record in dataset.annotations.images]
-    else:
-        shapes = [tuple(dataset[0][0].shape[1:])]
-    return Counter(input_size(shape, imgsz) for shape in shapes).most_common(1)[0][0]
-
-
-def make_samples(dataset, settings: TrainSettings, share: float = 0.4):
-    """What batches are made of: every image at the network's size, or with ``tile`` other crops of it each epoch.
-
-    Args:
-        share: of the memory that images may be kept in.
-    """
-    if not settings.tile:
-        return CachedDataset(dataset, common_size(dataset, settings.imgsz), share)
-    size_hw = input_size((settings.tile, settings.tile), settings.imgsz)
-    return TrainingTiles(dataset, settings.tile, size_hw, settings.seed, settings.tile_background, settings.min_visible, share)
-
-
-def without_crowds(targets: list[dict]) -> list[dict]:
-    """Only what a detector should learn: a box around a crowd is no example of one object."""
-    return [{name: t[name][t["iscrowd"] == 0] for name in ("boxes", "labels")} for t in targets]
 
 
 def make_optimizer(model: torch.nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -132,14 +82,14 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     settings = replace(settings, start=choose_start(settings.start, settings.weights))
     model = first_model(settings, tuple(dataset.classes), compute is not None, notes).to(device, memory_format=torch.channels_last)
     settings = replace(settings, model=model.size)
-    dataset = make_samples(dataset, settings, 0.4 / local_world_size())
+    dataset, pictures = keep_samples(dataset, settings, device, compute, notes)
     if settings.batch > len(dataset):
         raise ValueError(f"batch must be at most the {len(dataset)} pictures to train on, got {settings.batch}; lower --batch")
     notes += [dataset.describe()] if settings.tile else []
     if settings.imgsz % STRIDES[-1]:
         notes.append(f"imgsz {settings.imgsz} becomes {max(dataset.size_hw)}: the network takes multiples of {STRIDES[-1]}")
     compute = decide_compute(settings, model, dataset.size_hw, Compute(device, "", threads) if compute is None else compute, notes)
-    compute = replace(compute, device=device, processes=world_size())
+    compute = replace(compute, device=device, processes=world_size(), pictures=pictures)
     # a GPU waits for nobody: pictures are made by threads beside it and copied while it computes. On the CPU that would only take cores
     beside = {"prefetch": 2, "workers": min(8, threads), "pin": True} if device.startswith("cuda") else {"prefetch": 2 * (device != "cpu")}
     batches = Batches(dataset, settings.batch, settings.seed, rank=rank(), ranks=world_size(), **beside)
@@ -148,32 +98,6 @@ def prepare(settings: TrainSettings, dataset=None, validation=None, compute: Com
     epochs = time_epochs(prepared, begin) if settings.minutes else choose_epochs(settings.epochs, len(dataset))
     prepared.settings = replace(settings, epochs=epochs, minutes=0.0, val_every=settings.val_every or max(1, epochs // 10))
     return prepared
-
-
-def open_both(settings: TrainSettings, dataset, validation, notes: list[str]) -> tuple:
-    """What to train on and what to measure on (None: nothing), opened unless given; ``notes`` gains what a user should know of them."""
-    if dataset is None:
-        on_rank_0(lambda: _folder_of(settings.data))  # a download happens once, before the others look for it
-        dataset = open_data(settings.data, settings.split)
-    if validation is None and settings.val_split == "auto" and settings.split == "train":
-        try:
-            validation = open_data(settings.data, "val")
-        except ValueError as error:
-            notes.append(f"no validation: {error}")
-    elif validation is None and settings.val_split not in ("auto", "none"):
-        validation = open_data(settings.data, settings.val_split)
-    if isinstance(dataset, FolderDataset) and dataset.annotations.summary():
-        notes.append(dataset.annotations.summary())  # what was fixed or left out is said before hours are spent on it
-    if isinstance(dataset, FolderDataset) and not any(len(record) for record in dataset.annotations.images):
-        where, why = f"split {settings.split!r} of {settings.data}", dataset.annotations.summary()
-        raise ValueError(f"{where} shows no object in its {len(dataset)} pictures, so there is nothing to learn{f' ({why})' * bool(why)}")
-    if isinstance(validation, FolderDataset) and not any(len(record) for record in validation.annotations.images):
-        notes.append(f"no object in the {len(validation)} validation pictures: AP is -1, and best.pt will not be written")
-    if validation is None:
-        notes.append("no validation split: best.pt will not be written, last.pt is the result")
-    if settings.data == "signs" and settings.fliplr > 0:
-        notes.append("signs are mirrored (fliplr): a bend to the left then looks like one to the right; --fliplr 0 is better here")
-    return dataset, validation
 
 
 def first_model(settings: TrainSettings, classes: tuple[str, ...], resumed: bool, notes: list[str]) -> YOLO:
@@ -210,6 +134,8 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
     """How many epochs end ``settings.minutes`` after ``begin`` (of `time.perf_counter`), as far as a few steps can tell."""
     settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
     batches.augment = settings.augment(mosaic=True)
+    if isinstance(batches.dataset, CachedDataset) and batches.dataset.cached:
+        batches.dataset.fill()  # only the first epoch would decode pictures, and the steps that are timed lie in it
     make = partial(make_optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
     few = ready(islice(batches.epoch(0), STEPS), compute.device)
     step = seconds_per_step(prepared.state, few, detection_loss, make, compute, prepared.notes.append)
@@ -217,13 +143,6 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
     epochs = epochs_within(left, step, len(batches))
     prepared.notes.append(f"{settings.minutes:g} minutes: {epochs} epochs of {len(batches)} steps, {step:.3f} s each")
     return epochs
-
-
-def ready(batches: Iterable, device: str) -> Iterator:
-    """Batches as the loss takes them: on the device, without crowds."""
-    for images, targets in batches:
-        truth = [{name: value.to(device, non_blocking=True) for name, value in t.items()} for t in without_crowds(targets)]
-        yield images.to(device, non_blocking=True), truth
 
 
 @says_what_to_lower

@@ -89,6 +89,24 @@ def test_a_name_that_has_no_version_is_said(tmp_path):
         carry.pins(["numpy", "scipy"], tmp_path / "constraints.txt")
 
 
+def test_the_peer_goes_along_as_its_environment_has_it(tmp_path):
+    place = tmp_path / "env/lib/python3/site-packages"
+    needs = {
+        "ultralytics": ["numpy>=1.2", "opencv-python>=4", "polars", "Helper_Thing>=1", "win; sys_platform == 'win32'"],
+        "helper_thing": [],
+    }
+    for version, (name, lines) in enumerate(needs.items(), 8):
+        about = place / f"{name}-{version}.1.dist-info"
+        about.mkdir(parents=True)
+        about.joinpath("METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}.1\n" + "".join(f"Requires-Dist: {line}\n" for line in lines)
+        )
+    assert carry.peer_pins(tmp_path / "env", "3.12", ["NumPy"]) == ["helper-thing==9.1", "ultralytics==8.1"]
+    assert carry.peer_pins(tmp_path / "env", "3.12", ["numpy", "helper-thing"]) == ["ultralytics==8.1"]
+    with pytest.raises(ValueError, match="peer must be an environment with ultralytics"):
+        carry.peer_pins(tmp_path / "elsewhere", "3.12", [])
+
+
 def wheel(folder: Path, name: str, version: str, code: str) -> None:
     """A wheel by hand: a module and three files about it."""
     about = f"{name}-{version}.dist-info"

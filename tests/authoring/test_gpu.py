@@ -247,7 +247,7 @@ class Noise:
         return image, target | {"area": torch.tensor([1024.0]), "iscrowd": torch.zeros(1, dtype=torch.int64)}
 
 
-@pytest.mark.parametrize("name", ["throughput", "predict"])
+@pytest.mark.parametrize("name", ["throughput", "compile", "predict", "signs"])
 def test_a_benchmark_runs_on_a_cpu_and_claims_nothing_of_a_gpu(name, tmp_path, monkeypatch):
     monkeypatch.setenv(gpu.VARIABLE, str(tmp_path / "record.jsonl"))
     monkeypatch.setattr(gpu_bench, "SignScenes", Noise)
@@ -257,6 +257,38 @@ def test_a_benchmark_runs_on_a_cpu_and_claims_nothing_of_a_gpu(name, tmp_path, m
     for figure in figures:
         assert figure["pictures_per_second"] > 0
         assert [figure.get(key) for key in ("peak_mib", "share_gpu_busy", "utilisation_percent")] == [None] * 3
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_peer_is_measured_where_it_is_installed(tmp_path, monkeypatch, there):
+    monkeypatch.setattr(gpu, "PEER", "torch" if there else "no_such_package")
+    assert [part.name for part in gpu.all_parts(tmp_path) if part.called(["peer"])] == ["peer"] * there
+
+
+PEER_SPEED = "import sys; print('a warning'); print('{\"model\": \"' + sys.argv[2] + '\", \"train float32\": 0.5}')"
+PEER_ROWS = """
+import json, sys
+from pathlib import Path
+given = sys.argv[1:]
+assert given[given.index("--device") + 1] == "cpu" and given[given.index("--ours") + 1] == "--peers", given
+rows = [{"who": "yolov8n", "minutes": 0.05, "seed": 0, "AP": 0.25, "AP interval": [0.2, 0.3]}]
+Path(given[given.index("--out") + 1]).write_text(json.dumps({"rows": rows}))
+"""
+
+
+def test_what_the_programs_of_the_peer_say_is_recorded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(gpu.VARIABLE, str(tmp_path / "record.jsonl"))
+    (tmp_path / "benchmarks/peers").mkdir(parents=True)
+    (tmp_path / "benchmarks/peers/ultralytics_speed.py").write_text(PEER_SPEED)
+    (tmp_path / "benchmarks/train.py").write_text(PEER_ROWS)
+    assert gpu_bench.main(["peer", "--device", "cpu", "--level", "smoke"]) == 0
+    speed, row = gpu.read_records(tmp_path / "record.jsonl")
+    assert speed == {"kind": "figure", "batch": 4, "model": "cpu", "train float32": 0.5}
+    assert row == {"kind": "figure", "who": "yolov8n", "minutes": 0.05, "seed": 0, "AP": 0.25}
+    (tmp_path / "benchmarks/train.py").write_text("raise SystemExit('no weights')")
+    assert gpu_bench.main(["peer", "--device", "cpu", "--level", "smoke"]) == 2
+    assert "train.py failed: no weights" in capsys.readouterr().err
 
 
 def test_a_benchmark_without_its_data_is_one_sentence(tmp_path, capsys):

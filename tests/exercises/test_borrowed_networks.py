@@ -11,7 +11,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as VF
 
 from coursekit.boxes import box_area, clip_boxes_to_image
-from coursekit.data.geometric import crop, horizontal_flip, paste, vertical_flip
+from coursekit.data.geometric import crop, horizontal_flip, mirror_boxes, paste, vertical_flip
+from coursekit.data.mosaic import quarters
 from coursekit.data.targets import clip, scale_and_shift
 from coursekit.exercises.core import find
 from coursekit.exercises.n11_augmentation import hflip
@@ -73,6 +74,10 @@ def flip_of_the_turned(image, boxes):
     return image.transpose(1, 2), target["boxes"][:, [1, 0, 3, 2]]
 
 
+def flip_with_mirror_boxes(image, boxes):
+    return image.flip(2), mirror_boxes({"boxes": boxes}, image.shape[2], axis=0)["boxes"]
+
+
 def flip_by_torchvision(image, boxes):
     wrapped = tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=tuple(image.shape[1:]))
     return tuple(each.as_subclass(torch.Tensor) for each in v2.RandomHorizontalFlip(1.0)(tv_tensors.Image(image), wrapped))
@@ -109,6 +114,18 @@ def mosaic_by_paste(images, boxes, centre, size_hw):
     return canvas, torch.cat(boxes)
 
 
+def mosaic_by_quarters(images, boxes, centre, size_hw):
+    canvas, found = torch.full((3, *size_hw), 114, dtype=torch.uint8), []
+    for image, own, piece in zip(images, boxes, quarters([image.shape[1:] for image in images], centre, [1.0] * 4, size_hw), strict=True):
+        (h, w), (x1, y1, x2, y2) = image.shape[1:], piece.window
+        x, y = x1 + piece.left, y1 + piece.top
+        left, top, right, bottom = max(x, x1), max(y, y1), min(x + w, x2), min(y + h, y2)
+        canvas[:, top:bottom, left:right] = image[:, top - y : bottom - y, left - x : right - x]
+        inside = clip_boxes_to_image(own + own.new_tensor([x - x1, y - y1] * 2), (y2 - y1, x2 - x1)) + own.new_tensor([x1, y1] * 2)
+        found.append(inside[box_area(inside) > 0])
+    return canvas, torch.cat(found)
+
+
 def crop_and_flip_by_ours(image, boxes, labels, window, min_visible):
     image, target = horizontal_flip(*crop(image, {"boxes": boxes, "labels": labels}, window, min_visible))
     return image, target["boxes"], target["labels"]
@@ -128,10 +145,10 @@ BORROWED = {
     "10.separable_conv": [separable_by_xception],
     "10.inverted_residual": [inverted_by_mobilenet, inverted_by_torchvision],
     "10.channel_shuffle": [torchvision.models.shufflenetv2.channel_shuffle, lambda x, groups: torch.native_channel_shuffle(x, groups)],
-    "11.hflip": [flip_of_the_turned, flip_by_torchvision],
+    "11.hflip": [flip_of_the_turned, flip_with_mirror_boxes, flip_by_torchvision],
     "11.crop_with_boxes": [crop_by_clip, crop_by_torchvision],
     "11.cutout": [cutout_by_paste, cutout_by_erase],
-    "11.mosaic": [mosaic_by_paste],
+    "11.mosaic": [mosaic_by_paste, mosaic_by_quarters],
     "11.crop_and_flip": [crop_and_flip_by_ours],
     "12.linear_probe": [probe_by_sklearn],
 }

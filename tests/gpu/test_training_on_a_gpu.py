@@ -1,16 +1,21 @@
 """Training on a GPU: the same run, nothing that is waited for within a step, and a real card's precision, memory and bands."""
 
+import contextlib
+
 import pytest
 import torch
+import yaml
 
 from coursekit.authoring.pretended import PretendedGPU
 from coursekit.data.loader import Batches, CachedDataset
+from coursekit.data.transforms import Augment
 from coursekit.training.device import Compute
 from coursekit.training.ema import EMA
 from coursekit.training.loop import State, train_epoch
 from coursekit.yolo import YOLO, TrainSettings, load, new_run, prepare, resume, train, validate
 from coursekit.yolo.loss import detection_loss
-from coursekit.yolo.train import make_optimizer, ready
+from coursekit.yolo.samples import ready
+from coursekit.yolo.train import make_optimizer
 
 
 class Squares:
@@ -76,6 +81,54 @@ def test_a_stopped_run_goes_on_there(gpu, tmp_path):
     assert train(again, run).epoch == 2
 
 
+def test_what_the_loss_gets_lies_there_and_was_not_waited_for(gpu):
+    batches = list(Batches(CachedDataset(Squares(), (64, 64)), 4, seed=0, pin=True).epoch(0))
+    with waiting_is_an_error():
+        there = list(ready(batches, gpu))
+    for (images, truth), (expected, targets) in zip(there, batches, strict=True):
+        assert {images.device.type, *(value.device.type for t in truth for value in t.values())} == {"cuda"}
+        assert torch.equal(images.cpu(), expected)
+        for one, target in zip(truth, targets, strict=True):
+            assert torch.equal(one["boxes"].cpu(), target["boxes"])
+            assert torch.equal(one["labels"].cpu(), target["labels"])
+            assert one["labels"].dtype == torch.int64
+
+
+def test_batches_made_there_are_those_of_the_cpu_and_wait_for_nothing(gpu):
+    augment = Augment(vertical=0.5, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
+    here, there = (Batches(CachedDataset(Squares(), (64, 64), device=device), 4, augment=augment) for device in ("cpu", gpu))
+    assert there.dataset.device == "cuda"
+    there.dataset.fill()  # pictures are copied the first time
+    with waiting_is_an_error():
+        made = list(there.epoch(0))
+    for (images, targets), (expected, same) in zip(made, here.epoch(0), strict=True):
+        assert images.device.type == "cuda"
+        assert (images.cpu().int() - expected.int()).abs().max() <= 1
+        assert [t["boxes"].tolist() for t in targets] == [t["boxes"].tolist() for t in same]
+
+
+@pytest.mark.parametrize(("cache", "free", "expected"), [("auto", 2**30, "gpu"), ("auto", 1000, "ram"), ("ram", 2**30, "ram")])
+def test_pictures_are_kept_where_there_is_room_and_a_resumed_run_stays_there(gpu, tmp_path, monkeypatch, cache, free, expected):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *device: (free, 2**30))
+    prepared = prepare(settings(tmp_path, gpu, cache=cache, epochs=1), Squares(), Squares(4))
+    assert prepared.compute.pictures == expected
+    assert any("room for the pictures" in note for note in prepared.notes) == (cache == "auto" and expected == "ram")
+    run = new_run(prepared)
+    train(prepared, run)
+    assert yaml.safe_load((run.folder / "args.yaml").read_text())["resolved"]["pictures"] == expected
+    assert resume(run.folder, Squares(), Squares(4))[0].compute.pictures == expected
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *device: (1000, 2**30))
+    again, _ = resume(run.folder, Squares(), Squares(4))
+    assert again.compute.pictures == "ram"
+    assert any("differ by a grey level" in note for note in again.notes) == (expected == "gpu")
+
+
+def test_a_gpu_without_room_is_said_where_it_was_asked_for(gpu, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *device: (1000, 2**30))
+    with pytest.raises(ValueError, match=r"cannot be kept on a GPU, they take 0 MiB, more than 0\.4 of what is free; use cache ram"):
+        prepare(settings(tmp_path, gpu, cache="gpu"), Squares(), Squares(4))
+
+
 def steps_of(device, precision="float32", count=3):
     """State, batches that lie on the device, and how to compute: what the loop needs and nothing that must be waited for."""
     torch.manual_seed(0)
@@ -85,34 +138,36 @@ def steps_of(device, precision="float32", count=3):
     return state, (batches * count)[:count], Compute(device, precision, 1)
 
 
-def go(state, batches, compute, tick=lambda: None):
-    return train_epoch(state, batches, detection_loss, lambda step: 1e-3, compute, 10.0, tick)
+def go(state, batches, compute):
+    return train_epoch(state, batches, detection_loss, lambda step: 1e-3, compute, 10.0, lambda: None)
 
 
 def test_no_step_waits_for_the_gpu(gpu):
     state, batches, compute = steps_of(gpu)
     go(state, batches, compute)  # the first steps may make what is kept
+    before = state.step
+    with waiting_is_an_error():
+        go_without_end(state, batches, compute)
+    assert state.step == before + 3
+
+
+@contextlib.contextmanager
+def waiting_is_an_error():
+    """A real GPU's torch raises; a pretended GPU counts, and is asked at the end."""
     watch = next((mode for mode in torch.overrides._get_current_function_mode_stack() if isinstance(mode, PretendedGPU)), None)
-    seen = []
-
-    def tick():
-        seen.append(dict(watch.waits) if watch else None)
-
     if watch:
         watch.waits.clear()
-    else:
-        torch.cuda.set_sync_debug_mode("error")
+        yield
+        assert watch.waits == {}
+        return
+    torch.cuda.set_sync_debug_mode("error")
     try:
-        generator = (batch for batch in batches)
-        state.model.train()
-        go_without_end(state, generator, compute, tick)
+        yield
     finally:
-        if not watch:
-            torch.cuda.set_sync_debug_mode("default")
-    assert seen == [{} if watch else None] * 3
+        torch.cuda.set_sync_debug_mode("default")
 
 
-def go_without_end(state, batches, compute, tick):
+def go_without_end(state, batches, compute):
     """The steps of an epoch without what it says at its end, where it must wait."""
 
     class End(Exception):
@@ -123,7 +178,7 @@ def go_without_end(state, batches, compute, tick):
         raise End
 
     with pytest.raises(End):
-        go(state, then_end(), compute, tick)
+        go(state, then_end(), compute)
 
 
 def test_losses_are_those_of_the_cpu(gpu):

@@ -3,7 +3,7 @@
 import pytest
 
 from coursekit.yolo import TrainSettings, load, new_run, prepare, train, validate
-from coursekit.yolo.train import open_data
+from coursekit.yolo.samples import open_data
 
 
 @pytest.mark.full

@@ -1,5 +1,6 @@
 """Minutes instead of epochs."""
 
+import sys
 import time
 from dataclasses import replace
 
@@ -44,24 +45,46 @@ def test_the_first_steps_do_not_count_and_nothing_is_trained():
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
+class Grey:
+    """Grey pictures with one box each; counts how often each was decoded."""
+
+    classes = ("thing",)
+
+    def __init__(self, length=4):
+        self.reads = [0] * length
+
+    def __len__(self):
+        return len(self.reads)
+
+    def __getitem__(self, index):
+        self.reads[index] += 1
+        box = torch.tensor([[8.0, 8, 24, 24]])
+        target = {"boxes": box, "labels": torch.zeros(1, dtype=torch.int64), "image_id": index}
+        return torch.full((3, 32, 32), 114, dtype=torch.uint8), {**target, "area": torch.ones(1), "iscrowd": torch.zeros(1)}
+
+
+SETTINGS = TrainSettings("grey", imgsz=32, batch=2, precision="float32", threads=1, device="cpu", val_split="none", minutes=0.5)
+
+
+def test_pictures_are_decoded_before_steps_are_timed(monkeypatch):
+    """Only the first epoch decodes, so a time with decoding in it would promise too few epochs: a run of 10 minutes ended after 7."""
+    pictures, seen = Grey(40), []
+
+    def timed(*arguments):
+        seen.append(min(pictures.reads))
+        return 0.05
+
+    monkeypatch.setattr(sys.modules["coursekit.yolo.train"], "seconds_per_step", timed)
+    prepare(SETTINGS, pictures)
+    assert seen == [1]
+
+
 def test_minutes_become_a_number_of_epochs_and_change_nothing_else():
-    class Grey:
-        classes = ("thing",)
-
-        def __len__(self):
-            return 4
-
-        def __getitem__(self, index):
-            box = torch.tensor([[8.0, 8, 24, 24]])
-            target = {"boxes": box, "labels": torch.zeros(1, dtype=torch.int64), "image_id": index}
-            return torch.full((3, 32, 32), 114, dtype=torch.uint8), {**target, "area": torch.ones(1), "iscrowd": torch.zeros(1)}
-
-    settings = TrainSettings("grey", imgsz=32, batch=2, precision="float32", threads=1, device="cpu", val_split="none", minutes=0.5)
-    timed = prepare(settings, Grey())
+    timed = prepare(SETTINGS, Grey())
     assert timed.settings.epochs > 1
     assert timed.settings.minutes == 0
     assert any("0.5 minutes" in note for note in timed.notes)
-    plain = prepare(replace(settings, minutes=0, epochs=timed.settings.epochs), Grey())
+    plain = prepare(replace(SETTINGS, minutes=0, epochs=timed.settings.epochs), Grey())
     for one, other in zip(timed.state.model.state_dict().values(), plain.state.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     assert timed.settings == plain.settings

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from coursekit.training.device import OutOfMemory
 from coursekit.training.loop import NonFiniteLoss
 from coursekit.yolo import TrainSettings, load, new_run, prepare, resume, train, validate
 from coursekit.yolo.settings import choose_epochs
-from coursekit.yolo.train import common_size, make_optimizer, open_data, without_crowds
+from coursekit.yolo.train import make_optimizer
 
 
 class Squares:
@@ -216,6 +217,13 @@ def test_a_loss_that_is_no_number_stops_and_shows_its_parts(settings, monkeypatc
         module.train(prepared, new_run(prepared))
 
 
+def test_a_network_that_is_translated_first_makes_the_same_steps(settings, monkeypatch):
+    plain, _ = run_it(replace(settings, epochs=1))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))  # the way there, without minutes in a compiler
+    translated, _ = run_it(replace(settings, epochs=1, compile=True))
+    assert translated.state.rows[0]["train/loss"] == pytest.approx(plain.state.rows[0]["train/loss"], rel=1e-5)
+
+
 def test_resuming_on_other_data_is_refused(settings):
     _, run = run_it(replace(settings, epochs=1))
     with pytest.raises(ValueError, match=r"the data of .* has changed since it was started"):
@@ -243,11 +251,18 @@ def test_measuring_on_other_classes_is_refused(settings):
         ({"lr": float("nan")}, "lr must be a finite number, got nan"),
         ({"ema_decay": 1.0}, r"ema_decay must be at least 0 and below 1, got 1\.0"),
         ({"scale_max": 0.1}, "scale_max must be at least scale_min"),
+        ({"cache": "disk"}, "cache must be auto, ram or gpu, got 'disk'"),
+        ({"cache": "gpu", "tile": 64}, "cache gpu is for whole pictures, got tile 64"),
     ],
 )
 def test_a_bad_setting_is_one_sentence(change, message):
     with pytest.raises(ValueError, match=message):
         TrainSettings("signs", **change)
+
+
+def test_pictures_cannot_be_kept_on_a_gpu_that_is_not_there(settings):
+    with pytest.raises(ValueError, match="cache gpu: the pictures cannot be kept on a GPU, there is none; use cache ram"):
+        prepare(replace(settings, cache="gpu"), Squares())
 
 
 @pytest.mark.parametrize(("epochs", "pictures", "expected"), [(7, 100, 7), (0, 292, 79), (0, 1, 300), (0, 10_000_000, 20)])
@@ -261,35 +276,8 @@ def test_a_folder_that_is_no_checkpoint(tmp_path):
         load(tmp_path / "a.pt")
 
 
-def test_an_unknown_split_of_the_generated_world():
-    with pytest.raises(ValueError, match="split of signs must be one of train, val, test, got 'dev'"):
-        open_data("signs", "dev")
-
-
 def test_weight_decay_is_for_kernels_only():
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     kernels, others = make_optimizer(model, 0.1, 0.05).param_groups
     assert (len(kernels["params"]), kernels["weight_decay"]) == (1, 0.05)
     assert (len(others["params"]), others["weight_decay"]) == (3, 0.0)
-
-
-def test_crowds_are_no_examples():
-    target = {"boxes": torch.arange(8.0).reshape(2, 4), "labels": torch.tensor([0, 1]), "iscrowd": torch.tensor([1, 0]), "image_id": 3}
-    assert without_crowds([target])[0]["labels"].tolist() == [1]
-
-
-def test_the_canvas_follows_the_pictures():
-    assert common_size(Squares(), 64) == (64, 64)  # 48 of 64, rounded up to a multiple of 32
-    assert common_size(Squares(), 128) == (96, 128)
-
-
-def test_a_dataset_of_the_catalog_is_opened_by_its_name(tmp_path, monkeypatch):
-    from coursekit.data import catalog
-    from coursekit.data.signs import write_signs
-    from coursekit.yolo.train import open_data
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(catalog, "get", lambda name: write_signs(tmp_path / f"files of {name}", 2, size=64))
-    assert len(open_data("bccd", "train")) == 2
-    with pytest.raises(ValueError, match="nothing"):
-        open_data("nothing", "train")

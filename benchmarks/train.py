@@ -181,8 +181,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--same-epochs", action="store_true", help="seeds after the first train as many epochs as it did")
-    parser.add_argument("--ours", nargs="*", choices=[OURS, CELLS], help="only these of ours; none: only the peers")
+    parser.add_argument("--ours", nargs="*", choices=[OURS, CELLS], default=[OURS, CELLS], help="none: only the peers")
     parser.add_argument("--peers", nargs="*", default=["yolov8n", "yolo11n"], help="none: only ours")
+    parser.add_argument("--peers-from", type=float, default=2.0, help="minutes; with less on a CPU they find nothing yet")
     parser.add_argument("--work", type=Path, default=Path("build/bench-train"))
     parser.add_argument("--envs", type=Path, default=Path("build/bench-envs"))
     parser.add_argument("--python", type=Path, help="that has ultralytics; by default an environment is made")
@@ -191,18 +192,13 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.work / arguments.name
     (folder / "results").mkdir(parents=True, exist_ok=True)
-    on_cpu = arguments.device == "cpu"
-    place = arguments.out or HERE / "results" / f"train_{arguments.name}{'' if on_cpu else '_' + arguments.device}.json"
+    suffix = "" if arguments.device == "cpu" else f"_{arguments.device}"
+    place = arguments.out or HERE / "results" / f"train_{arguments.name}{suffix}.json"
     truth, rows = export(arguments.name, arguments.data, folder), known(place)
     for minutes in sorted(arguments.minutes, reverse=True):
-        mine = [
-            kind
-            for kind in OPTIONS[arguments.name]
-            if ONLY.get(kind, minutes) == minutes and kind in ([kind] if arguments.ours is None else arguments.ours)
-        ]
-        wanted = list(product(mine, [minutes], arguments.seeds)) + [
-            (peer, minutes, 0) for peer in arguments.peers if minutes >= 2 or not on_cpu
-        ]
+        mine = [kind for kind in OPTIONS[arguments.name] if kind in arguments.ours and ONLY.get(kind, minutes) == minutes]
+        peers = arguments.peers if minutes >= arguments.peers_from else []
+        wanted = [*product(mine, [minutes], arguments.seeds), *product(peers, [minutes], [0])]
         for key in wanted:
             if key not in rows:
                 first = rows.get((key[0], minutes, arguments.seeds[0])) if arguments.same_epochs else None

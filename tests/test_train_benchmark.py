@@ -13,7 +13,6 @@ def train(benchmark_program, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "HERE", tmp_path)
     monkeypatch.setattr(module, "export", lambda *_: {})
     path = tmp_path / "results" / "train_signs.json"
-    monkeypatch.setattr(module, "write_results", lambda name, content: path.write_text(json.dumps(content)))
     module.asked = []
 
     def measure(key, arguments, folder, truth, epochs):
@@ -53,3 +52,12 @@ def test_same_epochs_gives_later_seeds_the_epochs_of_the_first(train):
 
 def test_the_peers_have_no_run_of_one_minute(train):
     assert train.run("--minutes", "1", "--seeds", "0") == [("coursekit s", 1.0, 0, None)]
+    assert train.run("--minutes", "1", "--seeds", "0", "--peers-from", "0", "--peers", "yolov8n", "--ours") == [("yolov8n", 1.0, 0, None)]
+
+
+def test_what_is_measured_on_a_gpu_is_written_beside(train):
+    train.run("--minutes", "2", "--seeds", "0", "--peers")
+    before = train.path.read_text()
+    assert train.run("--minutes", "2", "--seeds", "0", "--peers", "--device", "cuda") == [("coursekit s", 2.0, 0, None)]
+    assert train.path.with_name("train_signs_cuda.json").is_file()
+    assert train.path.read_text() == before

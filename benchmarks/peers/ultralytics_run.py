@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ["YOLO_OFFLINE"] = "true"
@@ -51,6 +52,8 @@ def main() -> None:
     model = YOLO(f"{args.model}.yaml")
     # by itself it leaves one core free, which on two cores halves its speed: give it all of them
     model.add_callback("on_train_start", lambda trainer: torch.set_num_threads(args.threads))
+    if find_spec("polars") is None:  # it only puts the table of losses into the checkpoint, and is too large to carry to a GPU
+        model.add_callback("on_train_start", lambda trainer: setattr(trainer, "read_results_csv", dict))
     begin = time.perf_counter()
     model.train(
         data=str(args.data),

@@ -242,7 +242,8 @@ def peer(device: str, level: str, bccd: Path) -> None:
             record("figure", batch=batch, **line)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.json"
-        length = ["--minutes", *minutes, "--seeds", 0, "--ours", "--peers", "yolov8n", "--device", device, "--python", python]
+        length = ["--minutes", *minutes, "--seeds", 0, "--ours", "--peers", "yolov8n", "--peers-from", 0]
+        length += ["--device", device, "--python", python]
         _said([python, here / "train.py", "bccd", "--data", bccd, *length, "--work", folder, "--out", out])
         for row in json.loads(out.read_text())["rows"]:
             record("figure", **{name: value for name, value in row.items() if not name.endswith("interval")})

@@ -17,11 +17,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _pop_mode_temporarily
 
 GPU = torch.device("cuda", 0)
 # tensors of both memories may meet in these
@@ -205,6 +206,16 @@ def _group(real):
     return group
 
 
+def _on_the_cpu(real):
+    """`torch.onnx.export` of a model on the CPU, which asks the driver about every GPU that it is told of."""
+
+    def export(*args, **more):
+        with _pop_mode_temporarily(), mock.patch.object(torch.cuda, "is_available", return_value=False):
+            return real(*args, **more)
+
+    return export
+
+
 @contextlib.contextmanager
 def pretended_gpu() -> Iterator[PretendedGPU]:
     """A machine with one GPU, in this thread, as far as labels go; without bfloat16, so that sums are those of the CPU."""
@@ -213,6 +224,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         "device_count": 1,
         "current_device": 0,
         "get_device_name": "a pretended GPU",
+        "get_device_properties": SimpleNamespace(name="a pretended GPU", total_memory=2**30, major=0, minor=0),
         "is_bf16_supported": False,
         "synchronize": None,
         "mem_get_info": (2**30, 2**30),
@@ -231,6 +243,7 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         for name in ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_health_check"):
             stack.enter_context(mock.patch.object(torch.optim.Optimizer, name, return_value=None, create=True))
         stack.enter_context(mock.patch.object(torch, "load", _load(torch.load)))
+        stack.enter_context(mock.patch.object(torch.onnx, "export", _on_the_cpu(torch.onnx.export)))
         grouping = "_group_tensors_by_device_and_dtype"
         stack.enter_context(mock.patch.object(torch._C, grouping, _group(getattr(torch._C, grouping))))
         stack.enter_context(mock.patch.object(Tensor, "pin_memory", lambda self, *device: self))  # a thread beside this one calls it

@@ -57,7 +57,8 @@ def resize_image(image: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """(C, H, W) or (N, C, H, W) at another size: bilinear, with antialiasing when it shrinks; uint8 stays uint8."""
     if tuple(image.shape[-2:]) == tuple(size_hw):
         return image
-    batch = image if image.ndim == 4 else image[None]
+    # not image[None]: its strides do not say channels last, and torch then answers with planes, at nearly twice the time
+    batch = image if image.ndim == 4 else image.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
     # straight on uint8 where that can be: a GPU cannot, and torch 2.15's kernel fails, or answers with noise, for a result one pixel wide
     by_floats = image.dtype == torch.uint8 and (size_hw[1] == 1 or image.device.type != "cpu")
     resized = F.interpolate(batch.float() if by_floats else batch, size=tuple(size_hw), mode="bilinear", antialias=True)

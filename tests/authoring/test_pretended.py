@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from coursekit import doctor
 from coursekit.authoring import pretended
 from coursekit.authoring.pretended import on_gpu, pretended_gpu
+from coursekit.yolo import YOLO
+from coursekit.yolo.export import network_onnx
 
 
 @pytest.fixture
@@ -160,3 +163,17 @@ def test_a_notebook_is_run_on_it_and_its_bug_is_found(tmp_path, monkeypatch, cap
     monkeypatch.setattr(sys, "argv", ["pretended", "90"])
     assert pretended.main() == 1
     assert "Expected all tensors to be on the same device" in capsys.readouterr().out
+
+
+def test_it_has_a_name_and_memory_for_who_asks():
+    with pretended_gpu():
+        (row,) = [row for row in doctor.torch_rows() if row.name == "GPU"]
+    assert row.value == "a pretended GPU, 1 GiB"
+
+
+@pytest.mark.full
+def test_a_model_that_lies_there_is_exported_from_the_cpu():
+    with pretended_gpu():
+        network = network_onnx(YOLO(2).to("cuda"))
+        assert torch.ones(1, device="cuda").is_cuda
+    assert [value.name for value in network.graph.output] == ["boxes", "scores"]

@@ -79,6 +79,23 @@ def test_pictures_are_decoded_before_steps_are_timed(monkeypatch):
     assert seen == [1]
 
 
+def test_decoding_ends_where_no_epoch_would_fit_any_more(monkeypatch):
+    pictures = Grey(40)
+    monkeypatch.setattr(sys.modules["coursekit.yolo.train"], "seconds_per_step", lambda *arguments: 2.0)
+    monkeypatch.setattr(Grey, "__getitem__", slow(Grey.__getitem__, 0.05))
+    with pytest.raises(ValueError, match=r"minutes must be at least 0\.67 here: one epoch takes 40 s"):
+        prepare(replace(SETTINGS, minutes=0.01), pictures)
+    assert 0 < sum(map(bool, pictures.reads)) < 20
+
+
+def slow(function, seconds):
+    def slower(*arguments):
+        time.sleep(seconds)
+        return function(*arguments)
+
+    return slower
+
+
 def test_minutes_become_a_number_of_epochs_and_change_nothing_else():
     timed = prepare(SETTINGS, Grey())
     assert timed.settings.epochs > 1

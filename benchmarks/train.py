@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -74,6 +75,7 @@ def ours(folder: Path, out: Path, options: list) -> dict:
     project, name = folder / "ours", out.stem
     command = [sys.executable, "-m", "coursekit.cli", "train", "--data", folder / "yolo", "--split", "train", "--val-split", "none"]
     command += ["--model", "s", "--project", project, "--name", name, *options]
+    shutil.rmtree(project / name, ignore_errors=True)  # of a call that was stopped: ours would be written beside it, and that one scored
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([str(part) for part in command], check=True)
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -61,3 +61,19 @@ def test_what_is_measured_on_a_gpu_is_written_beside(train):
     assert train.run("--minutes", "2", "--seeds", "0", "--peers", "--device", "cuda") == [("coursekit s", 2.0, 0, None)]
     assert train.path.with_name("train_signs_cuda.json").is_file()
     assert train.path.read_text() == before
+
+
+def test_a_run_that_was_stopped_is_not_scored_in_place_of_the_new_one(benchmark_program, monkeypatch, tmp_path):
+    module, stopped = benchmark_program("train"), tmp_path / "ours/coursekit-s-2-0"
+    stopped.mkdir(parents=True)
+
+    class Started(Exception):
+        pass
+
+    def start(command, check):
+        assert not stopped.exists()  # or the new run would be written to coursekit-s-2-02
+        raise Started
+
+    monkeypatch.setattr(module.subprocess, "run", start)
+    with pytest.raises(Started):
+        module.ours(tmp_path, tmp_path / "results/coursekit-s-2-0.json", [])

@@ -1,10 +1,15 @@
 """What tests of several folders share."""
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+
+# a shell without job control starts what stands in its background deaf to Ctrl-C, with all children; some tests press it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 

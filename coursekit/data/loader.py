@@ -9,8 +9,10 @@ uint8, and each batch is augmented from there.
     ...     ...
 """
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -34,7 +36,7 @@ class CachedDataset:
         dataset: map-style, of (uint8 (3, H, W), target).
         size_hw: height and width of every sample in pixels.
         share: of the memory this process may use; a larger cache is not built, and samples are decoded each time (`cached` is False).
-        device: a GPU that should keep the images; where `share` of its free memory does not hold them, `device` becomes ``"cpu"``.
+        device: a CUDA device that should keep the images; where `share` of its free memory does not hold them, `device` becomes ``"cpu"``.
 
     A target gains ``placement`` (see `geometric.Placement`) and ``original_hw``: ``target["placement"].undo(boxes)`` brings
     boxes back to the file's own pixels. Its tensors are shared between calls: do not change them in place.
@@ -46,7 +48,7 @@ class CachedDataset:
         self.dataset, self.size_hw = dataset, (int(size_hw[0]), int(size_hw[1]))
         self.classes = getattr(dataset, "classes", None)
         self._targets: list[Target | None] = [None] * len(dataset)
-        fits = device != "cpu" and self.nbytes <= share * torch.cuda.mem_get_info(device)[0]
+        fits = device.startswith("cuda") and self.nbytes <= share * torch.cuda.mem_get_info(device)[0]
         self.device = device if fits else "cpu"
         limit = memory_limit()
         self.cached = fits or limit is None or self.nbytes <= share * limit
@@ -75,9 +77,15 @@ class CachedDataset:
             self._targets[index] = target  # last: another thread takes a target that is there as the sign that its image is
         return image, target
 
-    def fill(self, progress: Callable[[int], None] | None = None) -> None:
-        """Decode everything now rather than in the first epoch; `progress(count)` is called after each image."""
-        for index in range(len(self)):
+    def fill(self, progress: Callable[[int], None] | None = None, deadline: float = math.inf) -> None:
+        """Decode everything that will be kept now rather than in the first epoch; `progress(count)` is called after each image.
+
+        Args:
+            deadline: in seconds of `time.perf_counter`; what is not decoded by then is left to the first epoch.
+        """
+        for index in range(len(self) if self.cached else 0):
+            if time.perf_counter() > deadline:
+                return
             self[index]
             if progress is not None:
                 progress(index + 1)

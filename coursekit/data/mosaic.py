@@ -71,7 +71,11 @@ def mosaic_at(
 
 
 def quarters(sizes: list[tuple[int, int]], centre_xy: tuple[int, int], zooms: list[float], size_hw: tuple[int, int]) -> list[Piece]:
-    """Where `mosaic_at` lays images of those heights and widths: each against the centre, in a quarter of its own."""
+    """Where `mosaic_at` lays images of those heights and widths: each against the centre, in a quarter of its own.
+
+    Raises:
+        ValueError: if there are not four.
+    """
     if len(sizes) != 4:
         raise ValueError(f"samples must be four, one for each quarter, got {len(sizes)}")
     (cx, cy), (height, width), pieces = centre_xy, size_hw, []

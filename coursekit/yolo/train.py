@@ -134,7 +134,8 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
     """How many epochs end ``settings.minutes`` after ``begin`` (of `time.perf_counter`), as far as a few steps can tell."""
     settings, compute, batches = prepared.settings, prepared.compute, prepared.batches
     batches.augment = settings.augment(mosaic=True)
-    decode_before(batches.dataset, begin + settings.minutes * 60 / 2)
+    if isinstance(batches.dataset, CachedDataset):  # only the first epoch would decode, and it must not be what is timed
+        batches.dataset.fill(deadline=begin + settings.minutes * 60 / 2)  # later an epoch would hardly fit: the steps then tell
     make = partial(make_optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
     few = ready(islice(batches.epoch(0), STEPS), compute.device)
     step = seconds_per_step(prepared.state, few, detection_loss, make, compute, prepared.notes.append)
@@ -142,18 +143,6 @@ def time_epochs(prepared: Prepared, begin: float) -> int:
     epochs = epochs_within(left, step, len(batches))
     prepared.notes.append(f"{settings.minutes:g} minutes: {epochs} epochs of {len(batches)} steps, {step:.3f} s each")
     return epochs
-
-
-def decode_before(dataset, deadline: float) -> None:
-    """Decode all pictures that will be kept, so that the steps which are timed are as all will be but those of the first epoch.
-
-    After the ``deadline`` (of `time.perf_counter`) no more: an epoch would hardly fit, and the steps then tell what it takes.
-    """
-    if isinstance(dataset, CachedDataset) and dataset.cached:
-        for index in range(len(dataset)):
-            if time.perf_counter() > deadline:
-                return
-            dataset[index]
 
 
 @says_what_to_lower

@@ -1,4 +1,5 @@
 import dataclasses
+import time
 
 import pytest
 import torch
@@ -51,6 +52,15 @@ def test_an_image_is_decoded_once_and_has_the_size_asked_for(cached):
     cached.fill(counts.append)
     assert counts == list(range(1, 11))
     assert cached.dataset.reads == [1] * 10
+
+
+def test_filling_stops_at_the_deadline_and_leaves_what_is_not_kept(cached, monkeypatch):
+    cached.fill(deadline=time.perf_counter() - 1)
+    assert cached.dataset.reads == [0] * 10
+    monkeypatch.setattr(loader, "memory_limit", lambda: 10_000)
+    kept_nowhere = CachedDataset(Counting(), (32, 48))
+    kept_nowhere.fill()
+    assert kept_nowhere.dataset.reads == [0] * 10
 
 
 def test_what_does_not_fit_into_memory_is_decoded_each_time(monkeypatch):

@@ -116,7 +116,7 @@ def test_what_cannot_be_planned_is_named(name):
         Augment(**{name: 0.5}).plan(CachedDataset(Noise(), (32, 32)), 0, torch.Generator())
 
 
-def test_the_first_batch_of_a_loader_is_padded_like_any_other():
+def test_a_rendered_batch_is_padded_like_any_other():
     """The data set says that it lies elsewhere, so its batches are rendered; here that is the same memory."""
     cached = CachedDataset(Noise(5), (32, 32))
     one_by_one = list(Batches(cached, 3, augment=Augment(**PLAIN), last="pad").epoch(0))
